@@ -1,0 +1,281 @@
+"""Native code: kernel source to object file, object file to a function that can be called.
+
+    source --lowering (Numba)--> LLVM text --optimise--> object file --load--> NativeFunction
+
+Only the first arrow needs Numba, and only a compilation imports it. Objects are position
+independent: whatever lives at an address of this process (BLAS, the thread pool) is a named symbol
+that `define_symbol` resolves while loading, so an object can be kept on disk and loaded again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from jitorch.codegen import cache
+
+DEFAULT_FASTMATH = frozenset({"contract"})
+
+_ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+@dataclass(frozen=True)
+class ObjectCode:
+    """A compiled function: its symbol, the object file, and the optimised LLVM text."""
+
+    name: str
+    data: bytes
+    llvm: str
+
+
+# ------------------------------------------------------------------------------------ the machine
+
+
+@functools.cache
+def cpu_name() -> str:
+    """LLVM's name of the processor this process runs on."""
+    return str(llvm.get_host_cpu_name())
+
+
+@functools.cache
+def cpu_features() -> str:
+    """The features code is generated for, as LLVM writes them."""
+    features = llvm.get_host_cpu_features()
+    if wide_vectors(features):
+        features["prefer-256-bit"] = False
+    return str(features.flatten())
+
+
+def wide_vectors(features: Mapping[str, bool]) -> bool:
+    """Whether to use 512-bit vectors, which LLVM avoids by itself.
+
+    It avoids them because the first AVX-512 servers (Skylake) lowered their clock for them; those
+    that followed (Ice Lake and later, which have VBMI2; every AMD that has AVX-512) hardly do.
+    """
+    return bool(features.get("avx512f") and features.get("avx512vbmi2"))
+
+
+@functools.cache
+def target_machine() -> Any:
+    """LLVM's code generator for this processor."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=cpu_name(), features=cpu_features(), opt=3, reloc="pic", codemodel="default"
+    )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """The versions that decide what code a source becomes."""
+    packages = ("jitorch", "numba", "llvmlite")
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+# ---------------------------------------------------------------------------------------- compile
+
+_compiling = threading.RLock()
+
+
+def compile_source(
+    source: str,
+    entry: str,
+    namespace: Mapping[str, object],
+    *,
+    fastmath: frozenset[str] = DEFAULT_FASTMATH,
+    filename: str,
+) -> ObjectCode:
+    """Compile function `entry` of `source`, called as void(int64 args, int64 lo, int64 hi).
+
+    `namespace` holds the names the source uses. `filename` is what tracebacks and debuggers show;
+    its lines are registered with `linecache`.
+    """
+    with _compiling:
+        from jitorch.codegen import lowering
+
+        return compile_llvm(lowering.lower(source, entry, namespace, fastmath, filename), entry)
+
+
+def compile_llvm(modules: list[str], entry: str) -> ObjectCode:
+    """Link LLVM modules (text), keep what `entry` needs, optimise it and make an object file."""
+    with _compiling:
+        machine = target_machine()
+        # A context of its own: the process-wide one keeps every type and name it has seen.
+        context = llvm.create_context()
+        module, *others = [llvm.parse_assembly(text, context=context) for text in modules]
+        for other in others:
+            module.link_in(other)
+        module.name = entry
+        module.data_layout = str(machine.target_data)
+        module.triple = machine.triple
+        module.verify()
+        for symbol in itertools.chain(module.functions, module.global_variables):
+            if symbol.name != entry and not symbol.is_declaration:
+                symbol.linkage = "internal"
+        _optimise(module, machine)
+        text = str(module)  # before code generation, which rewrites the module
+        return ObjectCode(entry, machine.emit_object(module), text)
+
+
+def _optimise(module: Any, machine: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    options.loop_interleaving = True
+    options.slp_vectorization = True
+    options.loop_unrolling = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+
+
+def assembly(code: ObjectCode | str) -> str:
+    """The assembly text of compiled code (or of LLVM text)."""
+    text = code if isinstance(code, str) else code.llvm
+    with _compiling:
+        machine = target_machine()
+        return str(machine.emit_assembly(llvm.parse_assembly(text, context=llvm.create_context())))
+
+
+# ------------------------------------------------------------------------------------------- load
+
+
+class NativeFunction:
+    """A loaded entry. Its machine code is freed when the last reference to this goes."""
+
+    __slots__ = ("__weakref__", "_call", "_tracker", "address", "code", "name")
+
+    def __init__(self, code: ObjectCode, tracker: Any, address: int) -> None:
+        self.code = code
+        self.name = code.name
+        self.address = address
+        self._tracker = tracker
+        self._call = _ENTRY(address)
+
+    def __call__(self, args: int, lo: int, hi: int) -> None:
+        """Run over [lo, hi), with the interpreter lock released."""
+        self._call(args, lo, hi)
+
+    def __repr__(self) -> str:
+        return f"<NativeFunction {self.name} at {self.address:#x}>"
+
+
+_loading = threading.Lock()
+_library_numbers = itertools.count()
+_symbols: dict[str, Callable[[], int]] = {}
+
+
+def define_symbol(name: str, address: Callable[[], int]) -> None:
+    """Let compiled code refer to `name`; `address()` is asked when an object first needs it."""
+    _symbols[name] = address
+
+
+@functools.cache
+def _linker() -> Any:
+    """The process's linker. It is never closed: code may be running until the process ends."""
+    linker = llvm.create_lljit_compiler(target_machine(), use_jit_link=True)
+    linker._owned = True
+    return linker
+
+
+def load_object(code: ObjectCode) -> NativeFunction:
+    """Link an object file into the process. Needs llvmlite, not Numba."""
+    library = llvm.JITLibraryBuilder().add_object_img(code.data).add_current_process()
+    for name, address in _symbols.items():
+        if name.encode() in code.data:
+            library.import_symbol(name, address())
+    library.export_symbol(code.name)
+    with _loading:
+        tracker = library.link(_linker(), f"{code.name}.{next(_library_numbers)}")
+    return NativeFunction(code, tracker, tracker[code.name])
+
+
+# ------------------------------------------------------------------------------------------ cache
+
+_kernels: weakref.WeakValueDictionary[str, NativeFunction] = weakref.WeakValueDictionary()
+
+
+def kernel_key(text: str, flags: frozenset[str] = frozenset()) -> str:
+    """The cache key of `text`: of it, the flags, the versions and the processor."""
+    return cache.make_key(
+        text=text,
+        flags=sorted(flags),
+        versions=_versions(),
+        cpu=cpu_name(),
+        features=cpu_features(),
+    )
+
+
+def cached(key: str, compile_: Callable[[], ObjectCode]) -> NativeFunction:
+    """The function of `key`: from memory, else from disk, else compiled now and kept in both.
+
+    Memory holds it as long as somebody uses it.
+    """
+    found = _kernels.get(key)
+    if found is not None:
+        return found
+    with _compiling:  # so that one text is compiled once
+        found = _kernels.get(key)
+        if found is None:
+            found = _kernels[key] = _from_disk(key) or _fresh(key, compile_())
+        return found
+
+
+def _from_disk(key: str) -> NativeFunction | None:
+    kept = cache.load(key)
+    if kept is None:
+        return None
+    try:
+        return load_object(ObjectCode(*kept))
+    except RuntimeError:  # an object the linker does not take
+        return None
+
+
+def _fresh(key: str, code: ObjectCode) -> NativeFunction:
+    cache.store(key, code.name, code.data, code.llvm)
+    return load_object(code)
+
+
+def compile_kernel(
+    source: str,
+    entry: str,
+    namespace: Callable[[], Mapping[str, object]] | None = None,
+    *,
+    fastmath: frozenset[str] = DEFAULT_FASTMATH,
+    filename: str | None = None,
+) -> NativeFunction:
+    """The entry `entry` of kernel `source`, compiled if it is in no cache.
+
+    `namespace` is called when it has to be compiled, since making one imports Numba; what it gives
+    must depend on the version of the package only. By default it is the one of `intrinsics`.
+    """
+    key = kernel_key(f"{entry}\0{source}", fastmath)
+    name = filename or f"<jitorch {entry} {key[:12]}>"
+    names = namespace or default_namespace
+
+    def compile_() -> ObjectCode:
+        return compile_source(source, entry, names(), fastmath=fastmath, filename=name)
+
+    return cached(key, compile_)
+
+
+def default_namespace() -> Mapping[str, object]:
+    """What kernel source may use: everything in `intrinsics.NAMESPACE`."""
+    from jitorch.codegen import intrinsics
+
+    return intrinsics.NAMESPACE

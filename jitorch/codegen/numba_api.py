@@ -1,0 +1,38 @@
+"""The parts of Numba the kernel compiler is built on, all in one place and all typed as Any.
+
+Numba's own annotations are partial and differ between versions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+errors = _module("numba.core.errors")
+extending = _module("numba.core.extending")
+models = _module("numba.core.datamodel.models")
+types = _module("numba.core.types")
+
+codegen = _module("numba.core.codegen")
+compiler = _module("numba.core.compiler")
+cpu = _module("numba.core.cpu")
+fastmathpass = _module("numba.core.fastmathpass")
+machinery = _module("numba.core.compiler_machinery")
+mathdecl = _module("numba.core.typing.mathdecl")
+mathimpl = _module("numba.cpython.mathimpl")
+registry = _module("numba.core.registry")
+templates = _module("numba.core.typing.templates")
+typed_passes = _module("numba.core.typed_passes")
+typing = _module("numba.core.typing")
+untyped_passes = _module("numba.core.untyped_passes")
+utils = _module("numba.core.utils")
+
+# Importing these registers how scalars, ranges and tuples are lowered.
+for _name in ("builtins", "iterators", "numbers", "rangeobj", "tupleobj"):
+    _module(f"numba.cpython.{_name}")
+_module("numba.core.optional")

@@ -1,0 +1,110 @@
+"""`OpDef`: everything about one op, and `OPS`, the table of them.
+
+A pass asks the entry for facts (`pure`, `scalar`, `reduce`, ...) and never names ops itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+from jitorch.ir.dims import Dim
+from jitorch.ir.promotion import Promote
+from jitorch.ir.types import DType, Type
+
+Infer = Callable[..., Union[Type, tuple[Type, ...]]]
+Axes = tuple[Union[int, None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """The expression of an elementwise op inside a kernel, by kind of operand; `{0}`, `{1}` are operands.
+
+    The names in it are those of `codegen/vecmath.py` and `codegen/intrinsics.py`. None means the op has no
+    kernel for operands of that kind.
+    """
+
+    float: str | None = None
+    int: str | None = None
+    bool: str | None = None
+
+    def text(self, dtype: DType) -> str | None:
+        """Return the expression for operands of `dtype`."""
+        found: str | None = getattr(self, dtype.kind, None)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduce:
+    """A reduction as a fold: `acc = init`, then `acc = step` for each element.
+
+    `init` is an expression by kind of element ("inf", "0"); `step` uses `{acc}` and `{x}`. `empty` tells
+    whether no elements at all give `init` (a sum) or an error (a maximum).
+    """
+
+    init: Callable[[DType], str]
+    step: Callable[[DType], str]
+    empty: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OpDef:
+    """One op.
+
+    name      key of `OPS` and its name in IR text
+    eager     the meaning: `eager(xp, *arrays, **attrs)` on an array module (NumPy, CuPy)
+    infer     types of the results from the types of the inputs and the attributes; raises on misuse
+    promote   the dtype that the inputs from `promote_from` on are converted to; None: taken as they are
+    scalar    its expression inside a fused kernel, which makes it elementwise
+    reduce    its fold, which makes it a fusible reduction (attributes `dim`, `keepdim`)
+    axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input dimension
+              each result dimension is (None: a new one of size 1, or a broadcast); free inside a kernel
+    view      whether the result shares memory with the first input
+    compose   for composite ops: the op written in other ops; gives `eager` and `infer`
+    pure      no side effect and the same result each time: may be merged, moved and dropped
+    commutative  operands may be exchanged
+    inplace   PyTorch has `name_` on tensors
+    samples   inputs for the generic tests: a function returning a list of (args, attrs)
+    """
+
+    name: str
+    eager: Callable[..., Any]
+    infer: Infer
+    promote: Promote | None = None
+    promote_from: int = 0
+    scalar: Scalar | None = None
+    reduce: Reduce | None = None
+    axes: Callable[..., Axes] | None = None
+    view: bool = False
+    compose: Callable[..., Any] | None = None
+    pure: bool = True
+    commutative: bool = False
+    inplace: bool = False
+    samples: Callable[[], Sequence[tuple[Sequence[Any], Mapping[str, Any]]]] | None = None
+
+    @property
+    def elementwise(self) -> bool:
+        return self.scalar is not None
+
+
+OPS: dict[str, OpDef] = {}
+
+
+def register(op: OpDef) -> OpDef:
+    """Add the op to the table and return it. Raises ValueError if the name is taken."""
+    if op.name in OPS:
+        raise ValueError(f"op '{op.name}' is registered twice")
+    OPS[op.name] = op
+    return op
+
+
+def result_types(name: str, inputs: Sequence[Type], attrs: Mapping[str, Any]) -> tuple[Type, ...]:
+    """Return the result types of the op called `name`."""
+    types = OPS[name].infer(*inputs, **attrs)
+    return types if isinstance(types, tuple) else (types,)
+
+
+def static(shape: Sequence[Dim]) -> bool:
+    """Whether every size is a number."""
+    return all(isinstance(d, int) for d in shape)

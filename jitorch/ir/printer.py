@@ -1,0 +1,96 @@
+"""Graph -> text. The text is total: `parse(print_graph(g))` prints the same."""
+
+from __future__ import annotations
+
+import math
+
+from jitorch.ir.core import Attr, Block, Graph, Op, Value
+from jitorch.ir.types import DType
+
+
+def print_graph(graph: Graph, *, locations: bool = False) -> str:
+    """Return the graph as text. With `locations`, each op ends with `# file:line`, which the parser skips."""
+    names = _Names()
+    where = ""
+    if graph.constraints:
+        where = " where (" + ", ".join(f"{a} == {b}" for a, b in graph.constraints) + ")"
+    lines = [f"graph @{graph.name}({names.params(graph.params)}){where} {{"]
+    lines += _body(graph.block, names, "return", "  ", locations)
+    return "\n".join([*lines, "}"])
+
+
+class _Names:
+    """Gives each value a name: the user's where free, numbered otherwise."""
+
+    def __init__(self) -> None:
+        self.of: dict[Value, str] = {}
+        self.taken: set[str] = set()
+        self.count = 0
+
+    def define(self, v: Value) -> str:
+        name = v.hint
+        if name in self.taken and name:
+            suffix = 1
+            while f"{name}.{suffix}" in self.taken:
+                suffix += 1
+            name = f"{name}.{suffix}"
+        while not name or name in self.taken:
+            name, self.count = str(self.count), self.count + 1
+        self.taken.add(name)
+        self.of[v] = "%" + name
+        return self.of[v]
+
+    def params(self, values: tuple[Value, ...]) -> str:
+        return ", ".join(f"{self.define(v)}: {v.type}" for v in values)
+
+    def uses(self, values: tuple[Value, ...]) -> str:
+        return ", ".join(self.of.get(v, "%<undefined>") for v in values)
+
+
+def _body(block: Block, names: _Names, end: str, indent: str, locations: bool) -> list[str]:
+    lines: list[str] = []
+    for op in block.ops:
+        lines += _op(op, names, indent, locations)
+    results = names.uses(block.results)
+    return [*lines, f"{indent}{end} {results}" if results else f"{indent}{end}"]
+
+
+def _op(op: Op, names: _Names, indent: str, locations: bool) -> list[str]:
+    # The outputs are named first so that numbers rise down the page, but an inner block must not see them.
+    head = ", ".join(f"{names.define(v)}: {v.type}" for v in op.outputs)
+    text = f"{indent}{head}{' = ' if head else ''}{op.name}({names.uses(op.inputs)})"
+    if op.attrs:
+        text += " {" + ", ".join(f"{k}={print_attr(v)}" for k, v in op.attrs.items()) + "}"
+    comment = f"  # {op.loc}" if locations and op.loc.known else ""
+    if not op.blocks:
+        return [text + comment]
+    lines = []
+    for i, block in enumerate(op.blocks):
+        opening = f"({names.params(block.params)}) {{"
+        lines.append(f"{text} {opening}{comment}" if i == 0 else f"{indent}}} {opening}")
+        lines += _body(block, names, "yield", indent + "  ", locations)
+    return [*lines, f"{indent}}}"]
+
+
+def print_attr(value: Attr) -> str:
+    """Return an attribute's text. It tells `1`, `1.0`, `True`, `0.0` and `-0.0` apart, so it serves as a key."""
+    match value:
+        case tuple():
+            items = ", ".join(print_attr(v) for v in value)
+            return f"({items},)" if len(value) == 1 else f"({items})"
+        case DType():
+            return value.tag
+        case float() if not math.isfinite(value):
+            return {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan")
+        case complex():
+            return f"complex({value.real!r}, {value.imag!r})"
+        case str():
+            return _quote(value)
+        case bool() | int() | float() | None:
+            return repr(value)
+    return str(value)
+
+
+def _quote(text: str) -> str:
+    escaped = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{escaped}"'

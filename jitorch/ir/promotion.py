@@ -1,0 +1,146 @@
+"""Which dtype operands of different types meet in.
+
+PyTorch's rule, and NumPy's (NEP 50) where a function gets NumPy arrays only. Python scalars are weak in
+both: they decide the kind (bool < int < float < complex), never the width.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Union
+
+import numpy as np
+
+from jitorch.ir.types import (
+    DType,
+    ScalarType,
+    TensorType,
+    bool_,
+    complex64,
+    float32,
+    from_numpy_dtype,
+    int64,
+)
+
+Operand = Union[TensorType, ScalarType, bool, int, float, complex]
+Promote = Callable[[Sequence[Operand]], DType]
+
+_RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
+_DEFAULT = (bool_, int64, float32, complex64)
+_WEAK: dict[str, Any] = {"bool": True, "int": 0, "float": 0.0, "complex": 0j}
+
+_numpy_rules: contextvars.ContextVar[bool] = contextvars.ContextVar("jitorch_numpy_rules", default=False)
+
+
+def numpy_rules() -> bool:
+    """Whether NumPy's promotion is in force."""
+    return _numpy_rules.get()
+
+
+@contextmanager
+def using_numpy_rules(on: bool = True) -> Iterator[None]:
+    """Promote as NumPy does (or as PyTorch does, with `on=False`) within the block."""
+    token = _numpy_rules.set(on)
+    try:
+        yield
+    finally:
+        _numpy_rules.reset(token)
+
+
+def scalar_kind(operand: Operand) -> str | None:
+    """Return the kind of a Python scalar operand, None for a tensor."""
+    if isinstance(operand, TensorType):
+        return None
+    if isinstance(operand, ScalarType):
+        return operand.kind
+    for python_type in (bool, int, float, complex):
+        if isinstance(operand, python_type):
+            return python_type.__name__
+    raise TypeError(f"unsupported operand type: {type(operand).__name__}")
+
+
+def common(operands: Sequence[Operand]) -> DType:
+    """Return the dtype in which arithmetic on the operands happens."""
+    return _numpy_common(operands) if numpy_rules() else _torch_common(operands)
+
+
+def _torch_common(operands: Sequence[Operand]) -> DType:
+    # Tensors with dimensions outrank 0-d tensors, which outrank scalars, unless the lower class is of a
+    # higher kind; then its own default width is used.
+    classes: list[DType | None] = [None, None, None]
+    for operand in operands:
+        if isinstance(operand, TensorType):
+            index, dtype = (0 if operand.shape else 1), operand.dtype
+        else:
+            index, dtype = 2, _DEFAULT[_RANK[scalar_kind(operand) or "bool"]]
+        seen = classes[index]
+        classes[index] = dtype if seen is None else widen(seen, dtype)
+    best: DType | None = None
+    for index, dtype_or_none in enumerate(classes):
+        if dtype_or_none is None:
+            continue
+        if best is None or _RANK[dtype_or_none.kind] > _RANK[best.kind]:
+            best = _scalar_meets(best, dtype_or_none) if index == 2 else dtype_or_none
+    assert best is not None
+    return best
+
+
+def _scalar_meets(tensor: DType | None, scalar: DType) -> DType:
+    """A complex scalar keeps the width of a float tensor; every other scalar brings the default."""
+    if tensor is not None and scalar.kind == "complex" and tensor.kind == "float":
+        return from_numpy_dtype(np.result_type(tensor.numpy, np.complex64))
+    return scalar
+
+
+def widen(a: DType, b: DType) -> DType:
+    """Return the smaller dtype that both convert to, by PyTorch's lattice."""
+    if a is b:
+        return a
+    if _RANK[a.kind] < _RANK[b.kind]:
+        a, b = b, a
+    if a.kind in ("float", "complex") and b.kind in ("bool", "int"):
+        return a  # integers never widen a float
+    return from_numpy_dtype(np.promote_types(a.numpy, b.numpy))
+
+
+def _numpy_common(operands: Sequence[Operand]) -> DType:
+    if not any(isinstance(o, TensorType) for o in operands):
+        return _torch_common(operands)
+    concrete = [
+        o.dtype.numpy if isinstance(o, TensorType) else _WEAK[scalar_kind(o) or "bool"] for o in operands
+    ]
+    return from_numpy_dtype(np.result_type(*concrete))
+
+
+def floating(operands: Sequence[Operand]) -> DType:
+    """Return the dtype for functions whose result is never an integer, such as `exp`."""
+    dtype = common(operands)
+    if dtype.kind in ("float", "complex"):
+        return dtype
+    if not numpy_rules():
+        return float32
+    # NumPy takes the first floating loop that the integers convert to safely.
+    return next(
+        from_numpy_dtype(t) for t in (np.float16, np.float32, np.float64) if np.can_cast(dtype.numpy, t)
+    )
+
+
+def division(operands: Sequence[Operand]) -> DType:
+    """Return the dtype of true division: as `floating`, but NumPy divides integers in float64."""
+    dtype = common(operands)
+    if dtype.kind in ("float", "complex"):
+        return dtype
+    return from_numpy_dtype(np.float64) if numpy_rules() else float32
+
+
+def arithmetic(operands: Sequence[Operand]) -> DType:
+    """As `common`, for ops that need numbers: booleans count as int64."""
+    dtype = common(operands)
+    return int64 if dtype is bool_ else dtype
+
+
+def boolean(operands: Sequence[Operand]) -> DType:
+    """Logic happens on truth values."""
+    return bool_

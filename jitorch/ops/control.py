@@ -1,0 +1,104 @@
+"""Control flow, side effects and fused groups: the ops whose blocks or order matter.
+
+    if(cond) () {yield a} () {yield b}                  one value per result
+    loop(trips, cond, init...) (i, x...) {yield cond, x...}
+        runs while i < trips and cond; serves `for` (cond stays true) and `while` (trips is the largest int)
+    fused(a, b) (x, y) {yield z}                        one kernel
+
+The interpreters carry these out themselves, since only they can run a block; `eager` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jitorch import dispatch
+from jitorch.errors import TypeMismatch
+from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.types import ScalarType, TensorType, Type
+
+FOREVER = 2**63 - 1
+
+
+def _by_interpreter(xp: Any, *args: Any, **attrs: Any) -> Any:
+    raise AssertionError("ops with blocks are run by the interpreter")
+
+
+def _no_types(*types: Type, **attrs: Any) -> tuple[Type, ...]:
+    raise TypeMismatch("an op with blocks takes its result types from them")
+
+
+if_op = register(OpDef(name="if", eager=_by_interpreter, infer=_no_types))
+loop = register(OpDef(name="loop", eager=_by_interpreter, infer=_no_types))
+fused = register(OpDef(name="fused", eager=_by_interpreter, infer=_no_types))
+
+
+# Side effects. Their place in the block is their order.
+
+
+def _display(xp: Any, x: Any, numpy: bool) -> Any:
+    """Return what the user would see: a tensor for an array, unless the program runs on NumPy arrays."""
+    return x if numpy or not isinstance(x, xp.ndarray) else dispatch.display(x)
+
+
+def _print(xp: Any, *items: Any, sep: str = " ", end: str = "\n", numpy: bool = False) -> tuple[()]:
+    print(*(_display(xp, x, numpy) for x in items), sep=sep, end=end)
+    return ()
+
+
+print_op = register(OpDef(name="print", eager=_print, infer=lambda *types, **attrs: (), pure=False))
+
+
+def _format(
+    xp: Any, *items: Any, parts: Sequence[str | int], specs: Sequence[str], numpy: bool = False
+) -> str:
+    out = ""
+    for part in parts:
+        if isinstance(part, str):
+            out += part
+            continue
+        conversion, spec = specs[part][:2], specs[part][2:]
+        value = _display(xp, items[part], numpy)
+        value = {"!r": repr, "!s": str, "!a": ascii}.get(conversion, lambda v: v)(value)
+        out += format(value, spec)
+    return out
+
+
+# `parts` are literal text and numbers of inputs; `specs` hold "!r" (or "!s", "!a", "!-") and the format.
+format_op = register(OpDef(name="format", eager=_format, infer=lambda *types, **attrs: ScalarType("str")))
+
+
+def _assert(xp: Any, condition: Any, *message: Any) -> tuple[()]:
+    if not condition:
+        raise AssertionError(*message)
+    return ()
+
+
+assert_op = register(OpDef(name="assert", eager=_assert, infer=lambda *types: (), pure=False))
+
+
+def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
+    import builtins
+
+    raise getattr(builtins, exception)(*message)
+
+
+raise_op = register(OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False))
+
+
+def _assign(xp: Any, target: Any, new: Any) -> tuple[()]:
+    target[...] = new
+    return ()
+
+
+def _assign_infer(target: Type, new: Type) -> tuple[Type, ...]:
+    if not isinstance(target, TensorType) or not isinstance(new, TensorType):
+        raise TypeMismatch(f"assign: expected tensors, got {target} and {new}")
+    if target.dtype is not new.dtype or target.shape != new.shape:
+        raise TypeMismatch(f"assign: can't write a {new} to a {target}")
+    return ()
+
+
+# Write a result back to an argument (or captured tensor) that the function changes in place.
+assign = register(OpDef(name="assign", eager=_assign, infer=_assign_infer, pure=False))
