@@ -5,7 +5,7 @@
 Each entry of `FITS` says what is approximated, on which interval, with which error weight, by how
 many terms and in which format. The coefficients come from Remez's exchange algorithm (E. Remez,
 "Sur un procede convergent d'approximations successives", 1934) in 60-digit arithmetic. They are
-rounded to the format one at a time, lowest power first, refitting the rest after each rounding.
+rounded to the format one at a time, lowest power first, the rest being fitted again after each.
 Needs mpmath, which the library itself does not.
 """
 
@@ -124,33 +124,50 @@ def solve(fit: Fit) -> tuple[list[Any], float]:
             cache[x] = fit.target(x)
         return cache[x]
 
-    # Refitting after each rounding only pays while it can move the coefficients that are left.
-    coefficients = remez(target, fit.weight, low, high, fit.terms)
+    def error(polynomial_: list[Any]) -> Any:
+        return max(abs(fit.weight(x) * (polynomial(polynomial_, x) - target(x))) for x in grid)
+
+    grid = chebyshev_points(low, high, 12 * fit.terms)
+    best = remez(target, fit.weight, low, high, fit.terms)
+    plain = [rounded(each, fit.digits) for each in best]
     fixed: list[Any] = []
-    for i in range(fit.terms):
-        fixed.append(rounded(coefficients[i], fit.digits))
-        rest = fit.terms - i - 1
-        if rest and i < REFITS and low > 0:
-            done = len(fixed)
-
-            def remainder(x: Any, done: int = done) -> Any:
-                return (target(x) - polynomial(fixed[:done], x)) / x**done
-
-            def weight(x: Any, done: int = done) -> Any:
-                return fit.weight(x) * max(abs(x), mp.mpf("1e-6")) ** done
-
-            refit = remez(remainder, weight, low, high, rest)
-            coefficients = fixed + refit
-    samples = [low + (high - low) * i / 2000 for i in range(2001)]
-    worst = max(abs(fit.weight(x) * (polynomial(fixed, x) - target(x))) for x in samples)
-    return fixed, float(mp.log(worst, 2))
+    while len(fixed) < fit.terms:
+        fixed.append(rounded(best[len(fixed)], fit.digits))
+        best = fixed + least_squares(target, fit.weight, grid, fixed, fit.terms)
+    chosen = min(plain, fixed, key=error)
+    return chosen, float(mp.log(error(chosen), 2))
 
 
-REFITS = 3
+def chebyshev_points(low: Any, high: Any, count: int) -> list[Any]:
+    """`count` points that crowd towards the ends of the interval."""
+    half, middle = (high - low) / 2, (high + low) / 2
+    return [middle - half * mp.cos(mp.pi * (i + 0.5) / count) for i in range(count)]
+
+
+def least_squares(
+    target: Function, weight: Function, grid: list[Any], fixed: list[Any], terms: int
+) -> list[Any]:
+    """The coefficients above `fixed` that fit best."""
+    done, free = len(fixed), terms - len(fixed)
+    if not free:
+        return []
+    matrix, right = mp.matrix(len(grid), free), mp.matrix(len(grid), 1)
+    for i, x in enumerate(grid):
+        for j in range(free):
+            matrix[i, j] = weight(x) * x ** (done + j)
+        right[i] = weight(x) * (target(x) - polynomial(fixed, x))
+    solution = mp.lu_solve(matrix, right)
+    return [solution[j] for j in range(free)]
+
+
 HALF_LN2 = mp.mpf("0.3467")
 LOG_LOW, LOG_HIGH = mp.sqrt(0.5) - 1, mp.sqrt(2) - 1
-QUARTER_PI_SQUARED = mp.mpf("0.6175")
+ANGLE_SQUARED = mp.mpf("0.6175")
+# Reduced angles of huge float32 arguments may exceed pi/4.
+LARGER_ANGLE_SQUARED = mp.mpf("0.732")
 TINY = mp.mpf("1e-6")
+# Where 60 digits no longer show the difference between a function and its limit.
+NEAR_ZERO = mp.mpf("1e-18")
 
 
 def away_from_zero(x: Any) -> Any:
@@ -186,19 +203,31 @@ def stirling_rest(z: Any) -> Any:
 
 def expm1_rest(r: Any) -> Any:
     """(exp(r) - 1 - r) / r^2."""
-    return (mp.expm1(r) - r) / r**2 if r else mp.mpf("0.5")
+    return (mp.expm1(r) - r) / r**2 if abs(r) > NEAR_ZERO else mp.mpf("0.5")
 
 
 def log1p_rest(f: Any) -> Any:
     """(log(1 + f) - f) / f^2."""
-    return (mp.log1p(f) - f) / f**2 if f else mp.mpf("-0.5")
+    return (mp.log1p(f) - f) / f**2 if abs(f) > NEAR_ZERO else mp.mpf("-0.5")
 
 
-def pair(name: str, target: Function, weight: Function, low: Any, high: Any, a: int, b: int) -> list[Fit]:
-    """The float32 fit of `a` terms and the float64 fit of `b`."""
+def log2_ratio(f: Any) -> Any:
+    """log2(1 + f) / f."""
+    return (mp.log1p(f) / f if abs(f) > NEAR_ZERO else 1) / mp.log(2)
+
+
+def lgamma_ratio(u: Any) -> Any:
+    """log(gamma(2 + u)) / u."""
+    return mp.loggamma(2 + u) / u if abs(u) > NEAR_ZERO else 1 - mp.euler
+
+
+def pair(
+    name: str, target: Function, weight: Function, low: Any, high: Any, terms: tuple[int, int]
+) -> list[Fit]:
+    """The fits for float32 and for float64."""
     return [
-        Fit(f"{name}_32", target, weight, low, high, a, 24),
-        Fit(f"{name}_64", target, weight, low, high, b),
+        Fit(f"{name}_32", target, weight, low, high, terms[0], 24),
+        Fit(f"{name}_64", target, weight, low, high, terms[1]),
     ]
 
 
@@ -217,25 +246,98 @@ def square(x: Any) -> Any:
     return x * x
 
 
+def sine_rest(r: Any) -> Any:
+    """(sin(r) - r) / r^3."""
+    return (mp.sin(r) - r) / r**3
+
+
+def cosine_rest(r: Any) -> Any:
+    """(cos(r) - 1 + r^2/2) / r^4."""
+    return (mp.cos(r) - 1 + r**2 / 2) / r**4
+
+
+def tangent_rest(r: Any) -> Any:
+    """(tan(r) - r) / r^3."""
+    return (mp.tan(r) - r) / r**3
+
+
+def arc_tangent_rest(t: Any) -> Any:
+    """(atan(t) - t) / t^3."""
+    return (mp.atan(t) - t) / t**3
+
+
+def arc_sine_rest(t: Any) -> Any:
+    """(asin(t) - t) / t^3."""
+    return (mp.asin(t) - t) / t**3
+
+
+def log_ratio(s: Any) -> Any:
+    """(2 artanh(s)/s - 2) / s^2."""
+    return (2 * mp.atanh(s) / s - 2) / s**2
+
+
+def log_ratio_rest(s: Any) -> Any:
+    """(artanh(s)/s - 1 - s^2/3) / s^4."""
+    return (mp.atanh(s) / s - 1 - s**2 / 3) / s**4
+
+
+def sinh_rest(r: Any) -> Any:
+    """(sinh(r) - r) / r^3."""
+    return (mp.sinh(r) - r) / r**3
+
+
+def cosh_rest(r: Any) -> Any:
+    """(cosh(r) - 1) / r^2."""
+    return (mp.cosh(r) - 1) / r**2
+
+
+def erf_ratio(x: Any) -> Any:
+    """erf(x)/x - 1."""
+    return mp.erf(x) / x - 1
+
+
+def minus_log_erfc(t: Any) -> Any:
+    """-log(erfc(1 + t))."""
+    return -mp.log(mp.erfc(1 + t))
+
+
+def power_of_two(r: Any) -> Any:
+    """2^r."""
+    return mp.mpf(2) ** r
+
+
+def erfc_one(t: Any) -> Any:
+    """erfc(1 + t)."""
+    return mp.erfc(1 + t)
+
+
+HALF = mp.mpf("0.5")
+SMALL = mp.mpf("1e-3")
+LOG_RATIO_END = mp.mpf("0.02945")
+TAN_EIGHTH_SQUARED = mp.mpf("0.1717")
+
 FITS = [
-    *pair("EXPM1", expm1_rest, away_from_zero, -HALF_LN2, HALF_LN2, 5, 11),
-    Fit("EXP2_POW", lambda r: mp.mpf(2) ** r, one, mp.mpf("-0.5"), mp.mpf("0.5"), 7),
+    *pair("EXPM1", expm1_rest, away_from_zero, -HALF_LN2, HALF_LN2, (5, 11)),
+    Fit("EXP2_POW", power_of_two, one, -HALF, HALF, 7),
     Fit("LOG1P_32", log1p_rest, away_from_zero, LOG_LOW, LOG_HIGH, 9, 24),
-    Fit("LOG_RATIO_64", of_root(lambda s: (2 * mp.atanh(s) / s - 2) / s**2), identity, mp.mpf("1e-4"), mp.mpf("0.02945"), 7),
-    Fit("LOG_RATIO_POW", of_root(lambda s: (mp.atanh(s) / s - 1 - s**2 / 3) / s**4), square, mp.mpf("1e-3"), mp.mpf("0.02945"), 8),
-    Fit("LOG2_POW", lambda f: (mp.log1p(f) / f if f else 1) / mp.log(2), one, LOG_LOW, LOG_HIGH, 13),
-    *pair("SIN", of_root(lambda r: (mp.sin(r) - r) / r**3), identity, TINY, QUARTER_PI_SQUARED, 3, 6),
-    *pair("COS", of_root(lambda r: (mp.cos(r) - 1 + r**2 / 2) / r**4), square, mp.mpf("1e-3"), QUARTER_PI_SQUARED, 3, 6),
-    Fit("ATAN_32", of_root(lambda t: (mp.atan(t) - t) / t**3), identity, TINY, mp.mpf(1), 9, 24),
-    Fit("ATAN_64", of_root(lambda t: (mp.atan(t) - t) / t**3), identity, TINY, mp.mpf("0.1717"), 11),
-    *pair("ASIN", of_root(lambda t: (mp.asin(t) - t) / t**3), identity, TINY, mp.mpf("0.25"), 5, 13),
-    *pair("SINH", of_root(lambda r: (mp.sinh(r) - r) / r**3), identity, TINY, HALF_LN2**2, 2, 5),
-    *pair("COSH", of_root(lambda r: (mp.cosh(r) - 1) / r**2), identity, TINY, HALF_LN2**2, 3, 6),
-    *pair("ERF", of_root(lambda x: mp.erf(x) / x - 1), one, TINY, mp.mpf(1), 7, 13),
-    Fit("ERF_TAIL_32", lambda t: -mp.log(mp.erfc(1 + t)), lambda t: mp.erfc(1 + t), TINY, mp.mpf("2.93"), 9, 24),
+    Fit("LOG_RATIO_64", of_root(log_ratio), identity, mp.mpf("1e-4"), LOG_RATIO_END, 7),
+    Fit("LOG_RATIO_POW", of_root(log_ratio_rest), square, SMALL, LOG_RATIO_END, 8),
+    Fit("LOG2_POW", log2_ratio, one, LOG_LOW, LOG_HIGH, 13),
+    Fit("SIN_32", of_root(sine_rest), identity, TINY, LARGER_ANGLE_SQUARED, 3, 24),
+    Fit("SIN_64", of_root(sine_rest), identity, TINY, ANGLE_SQUARED, 6),
+    Fit("COS_32", of_root(cosine_rest), square, SMALL, LARGER_ANGLE_SQUARED, 3, 24),
+    Fit("COS_64", of_root(cosine_rest), square, SMALL, ANGLE_SQUARED, 6),
+    Fit("TAN_WIDE", of_root(tangent_rest), identity, TINY, LARGER_ANGLE_SQUARED, 8),
+    Fit("ATAN_32", of_root(arc_tangent_rest), identity, TINY, mp.mpf(1), 9, 24),
+    Fit("ATAN_64", of_root(arc_tangent_rest), identity, TINY, TAN_EIGHTH_SQUARED, 11),
+    *pair("ASIN", of_root(arc_sine_rest), identity, TINY, mp.mpf("0.25"), (5, 13)),
+    *pair("SINH", of_root(sinh_rest), identity, TINY, mp.mpf(1), (4, 7)),
+    *pair("COSH", of_root(cosh_rest), identity, TINY, mp.mpf(1), (4, 8)),
+    *pair("ERF", of_root(erf_ratio), one, TINY, mp.mpf(1), (7, 13)),
+    Fit("ERF_TAIL_32", minus_log_erfc, erfc_one, TINY, mp.mpf("2.93"), 9, 24),
     Fit("ERFC_32", erfcx_scaled(2.25), one, *erfc_range(2.25, 0.5, 10.1), 11),
-    Fit("ERFC_64", erfcx_scaled(3.75), one, *erfc_range(3.75, 0.5, 27.3), 26),
-    Fit("LGAMMA", lambda u: mp.loggamma(2 + u) / u if u else 1 - mp.euler, one, mp.mpf("-0.5"), mp.mpf("0.5"), 20),
+    Fit("ERFC_64", erfcx_scaled(3.75), one, *erfc_range(3.75, 0.5, 27.3), 25),
+    Fit("LGAMMA", lgamma_ratio, one, mp.mpf("-0.586"), HALF, 21),
     Fit("STIRLING", stirling_rest, lambda z: z / 8, mp.mpf("1e-4"), mp.mpf(1) / 64, 7),
 ]
 

@@ -120,7 +120,9 @@ class Tensor(Operators):
     def item(self) -> Any:
         """Return the only element as a Python number."""
         if self._data.size != 1:
-            raise ShapeMismatch(f"a Tensor with {self._data.size} elements cannot be converted to Scalar")
+            raise ShapeMismatch(
+                f"a Tensor with {self._data.size} elements cannot be converted to Scalar"
+            )
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -144,7 +146,9 @@ class Tensor(Operators):
 
     def __index__(self) -> int:
         if self.dtype.kind not in ("int", "bool"):
-            raise TypeMismatch("only integer tensors of a single element can be converted to an index")
+            raise TypeMismatch(
+                "only integer tensors of a single element can be converted to an index"
+            )
         return int(self.item())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -173,7 +177,9 @@ class Tensor(Operators):
 
     # Conversion.
 
-    def to(self, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False) -> Any:
+    def to(
+        self, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False
+    ) -> Any:
         """Return the tensor with another dtype (or the dtype of another tensor); itself if nothing changes."""
         for a in args:
             if isinstance(a, DType):
@@ -185,7 +191,9 @@ class Tensor(Operators):
             else:
                 raise TypeMismatch(f"to() received an invalid argument: {a!r}")
         if device not in (None, "cpu"):
-            raise TypeMismatch(f"device '{device}' is not available in this build", hint="use device='cpu'")
+            raise TypeMismatch(
+                f"device '{device}' is not available in this build", hint="use device='cpu'"
+            )
         if dtype is None or dtype is self.dtype:
             return apply(OPS["copy"], self) if copy else self
         return apply(OPS["cast"], self, dtype=dtype)
@@ -230,7 +238,9 @@ class Tensor(Operators):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         view, rest = ops.index.basic_view(self, key)
-        value = value.to(self.dtype) if isinstance(value, Tensor) else number_like(value, self.dtype)
+        value = (
+            value.to(self.dtype) if isinstance(value, Tensor) else number_like(value, self.dtype)
+        )
         if rest:
             view._assign(ops.index.put(view, rest, value))
         else:
@@ -283,7 +293,9 @@ def _without_leading_ones(value: Any, ndim: int) -> Any:
     return value
 
 
-def check_assignable(dtype: DType, shape: Sequence[Any], new: DType, new_shape: Sequence[Any]) -> None:
+def check_assignable(
+    dtype: DType, shape: Sequence[Any], new: DType, new_shape: Sequence[Any]
+) -> None:
     """Raise unless a `new` tensor can be written in place, as PyTorch rules."""
     order = ("bool", "int", "float", "complex")
     if order.index(new.kind) > order.index(dtype.kind):
@@ -295,8 +307,12 @@ def check_assignable(dtype: DType, shape: Sequence[Any], new: DType, new_shape: 
     from jitorch.ir.shapes import broadcast
 
     out = broadcast(tuple(shape), tuple(new_shape))
-    if len(out) != len(shape) or any(a != b and not _size_equal(a, b) for a, b in zip(out, shape, strict=True)):
-        raise ShapeMismatch(f"output with shape {show(shape)} doesn't match the broadcast shape {show(out)}")
+    if len(out) != len(shape) or any(
+        a != b and not _size_equal(a, b) for a, b in zip(out, shape, strict=True)
+    ):
+        raise ShapeMismatch(
+            f"output with shape {show(shape)} doesn't match the broadcast shape {show(out)}"
+        )
 
 
 def _size_equal(a: Any, b: Any) -> bool:
@@ -332,23 +348,40 @@ def as_array(data: Any, dtype: DType | None = None) -> Array:
     if isinstance(data, (list, tuple)):
         data = _unwrap_items(data)
     try:
-        array = np.array(data) if not hasattr(data, "__dlpack__") or isinstance(data, np.ndarray) else np.array(np.from_dlpack(data))
+        array = (
+            np.array(data)
+            if not hasattr(data, "__dlpack__") or isinstance(data, np.ndarray)
+            else np.array(np.from_dlpack(data))
+        )
     except ValueError as error:
         raise ShapeMismatch(f"expected sequences of equal length: {error}") from None
     if dtype is None and not isinstance(data, (np.ndarray, np.generic)) and not _holds_arrays(data):
         dtype = {"f": float32, "c": complex64, "i": int64}.get(array.dtype.kind)
     try:
-        return array.astype(dtype.numpy if dtype else from_numpy_dtype(array.dtype).numpy, copy=False)
+        return array.astype(
+            dtype.numpy if dtype else from_numpy_dtype(array.dtype).numpy, copy=False
+        )
     except TypeError as error:
         raise TypeMismatch(str(error)) from None
 
 
 def _unwrap_items(data: Any) -> Any:
-    return [_unwrap_items(d) if isinstance(d, (list, tuple)) else d._data if isinstance(d, Tensor) else d for d in data]
+    return [
+        _unwrap_items(d)
+        if isinstance(d, (list, tuple))
+        else d._data
+        if isinstance(d, Tensor)
+        else d
+        for d in data
+    ]
 
 
 def _holds_arrays(data: Any) -> bool:
-    return isinstance(data, list) and bool(data) and (isinstance(data[0], (np.ndarray, np.generic)) or _holds_arrays(data[0]))
+    return (
+        isinstance(data, list)
+        and bool(data)
+        and (isinstance(data[0], (np.ndarray, np.generic)) or _holds_arrays(data[0]))
+    )
 
 
 def wrap(array: Any) -> Tensor:
@@ -358,7 +391,9 @@ def wrap(array: Any) -> Tensor:
     return out
 
 
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """Return a new tensor with a copy of `data`: numbers, nested lists, an array, a tensor.
 
     Floats give float32 and integers int64; arrays and tensors keep their dtype.
@@ -439,7 +474,9 @@ def promoted(op: OpDef, arrays: list[Any]) -> list[Any]:
     assert op.promote is not None
     operands: list[Operand] = []
     for a in arrays[op.promote_from :]:
-        operands.append(TensorType(from_numpy_dtype(a.dtype), a.shape) if isinstance(a, np.ndarray) else a)
+        operands.append(
+            TensorType(from_numpy_dtype(a.dtype), a.shape) if isinstance(a, np.ndarray) else a
+        )
     try:
         dtype = op.promote(operands).numpy
     except TypeError as error:
@@ -466,7 +503,20 @@ def _in_place(fn: Any) -> Any:
     return method
 
 
-_INPLACE_ALSO = ("add", "sub", "div", "pow", "clamp", "round", "masked_fill", "lerp", "addcmul", "addcdiv")
+_INPLACE_ALSO = (
+    "add",
+    "sub",
+    "div",
+    "pow",
+    "clamp",
+    "round",
+    "masked_fill",
+    "lerp",
+    "addcmul",
+    "addcdiv",
+)
+
+
 def _bind() -> None:
     """Give Tensor the methods of the op table."""
     for name, fn in METHODS.items():

@@ -58,11 +58,16 @@ def directory() -> Path:
     """Where the cache lives; it may not exist yet."""
     chosen = os.environ.get("JITORCH_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return Path(os.path.expanduser(chosen))
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()) / "jitorch" / "cache"
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path(os.path.expanduser("~/.cache"))) / "jitorch"
+    if base:
+        return Path(base) / "jitorch"
+    try:
+        return Path.home() / ".cache" / "jitorch"
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / f"jitorch-{os.getuid()}"
 
 
 def limit_bytes() -> int:
@@ -116,6 +121,8 @@ def store(key: str, name: str, data: bytes, text: str) -> None:
         _stores += 1
         if _stores % _TRIM_EVERY == 1:
             trim()
+    except FileNotFoundError:
+        return  # somebody deleted the directory meanwhile
     except (OSError, _Bad) as error:
         _warn(error)
 
@@ -243,19 +250,25 @@ def verify() -> list[tuple[Path, str]]:
 
 def clear() -> int:
     """Delete every kernel; the number of files deleted."""
-    return sum(_remove(path) for path, _ in _files())
+    found = [path for path, status in _files() if path.suffix == SUFFIX or _abandoned(path, status)]
+    return sum(_remove(path) for path in found)
 
 
 def trim() -> int:
     """Delete the kernels used longest ago until the rest fits; the number of files deleted."""
     files = sorted(_files(), key=lambda item: -item[1].st_mtime)
-    total, deleted, now = 0, 0, time.time()
+    total, deleted = 0, 0
     for path, status in files:
-        abandoned = path.suffix == ".tmp" and now - status.st_mtime > 3600
         total += status.st_size
-        if abandoned or total > limit_bytes():
+        over = path.suffix == SUFFIX and total > limit_bytes()
+        if over or _abandoned(path, status):
             deleted += _remove(path)
     return deleted
+
+
+def _abandoned(path: Path, status: os.stat_result) -> bool:
+    """Whether a writer left this file behind, rather than being at it."""
+    return path.suffix == ".tmp" and time.time() - status.st_mtime > 3600
 
 
 def _remove(path: Path) -> bool:

@@ -35,8 +35,9 @@ _numbers = itertools.count()
 class Intrinsic:
     """An operation known to the kernel compiler."""
 
-    def __init__(self, define: Define) -> None:
+    def __init__(self, define: Define, *, literal: bool = True) -> None:
         self.define = define
+        self.literal = literal
         self._numba_type_ = IntrinsicType(self)
         functools.update_wrapper(self, define)
 
@@ -60,6 +61,8 @@ class IntrinsicType(types.Callable):  # type: ignore[misc]  # numba is untyped
         super().__init__(name=f"{owner}#{next(_numbers)}")
 
     def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        if not self.owner.literal:
+            args = [types.unliteral(each) for each in args]
         found = None if kws else self.owner.define(context, *args)
         if found is None:
             raise errors.TypingError(f"{self.owner} does not take {args}")

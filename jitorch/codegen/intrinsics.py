@@ -1,9 +1,9 @@
-"""Building blocks of generated kernels: memory, calls and reductions as Numba intrinsics.
+"""Building blocks of generated kernels: memory and calls, as intrinsics for kernel source.
 
 A compiled entry is `void entry(int64 args, int64 lo, int64 hi)`: `args` is the address of a table
 of 64-bit slots (data pointers, extents, strides, float bits), [lo, hi) a range of work. The names
 here are what the source of such a kernel is written with; `NAMESPACE` collects them, together with
-the arithmetic of `numeric`.
+the arithmetic of `numeric`, the casts of `casts` and the matrix products of `blas`.
 
     def kernel(args, lo, hi):
         a = arg_ptr_f32(args, 0)
@@ -14,23 +14,23 @@ the arithmetic of `numeric`.
 Every intrinsic emits its LLVM instructions in place, so that types stay exactly as written: Numba's
 own operators widen small integers and test signed indices for wrap-around.
 
-**Aliasing.** Pointers of different slots never overlap; pointers of one slot may. This is a promise
-of the caller, and it is what frees vectorised loops of run-time overlap checks. Tables count as a
-slot of their own: `arg_*` and `set_*` never touch memory that `load` and `store` touch.
+**Aliasing.** Pointers of different slots never overlap where one of them is stored to; pointers of
+one slot may. This is a promise of the caller, and it is what frees vectorised loops of run-time
+overlap checks. Tables count as a slot of their own: `arg_*` and `set_*` never touch memory that
+`load` and `store` touch.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen import numeric
+from jitorch.codegen import blas, casts, numeric
+from jitorch.codegen.casts import convert
 from jitorch.codegen.emit import BYTES, F32, F64, HALF, I8, I64, intrinsic
 from jitorch.codegen.numba_api import errors, extending, models, types
-from jitorch.codegen.numeric import convert
 
 # dtype tag -> (LLVM type in memory, Numba type in registers)
 ELEMENTS: dict[str, tuple[Any, Any]] = {
@@ -70,14 +70,11 @@ _SCOPE_BITS = 10
 _TABLE_SLOT = (1 << _SCOPE_BITS) - 1
 
 
-_scopes: weakref.WeakKeyDictionary[Any, dict[int, tuple[Any, Any]]] = weakref.WeakKeyDictionary()
-
-
 def _tag_alias(builder: Any, instruction: Any, slot: int) -> None:
     """Tell LLVM that accesses of different slots never overlap."""
     if not 0 <= slot <= _TABLE_SLOT:
         return  # No promise: correct, only slower.
-    known = _scopes.setdefault(builder.module, {})
+    known = vars(builder.module).setdefault("jitorch_slot_scopes", {})
     if slot not in known:
         known[slot] = _slot_scopes(builder.module, slot)
     own, others = known[slot]
@@ -211,7 +208,7 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         where = _element(context, builder, p, values[0], sig.args[1], values[1])
         if p.tag == "f16":
-            value = numeric.to_half(builder, values[2], sig.args[2])
+            value = casts.to_half(builder, values[2], sig.args[2])
         else:
             value = convert(builder, values[2], sig.args[2], register)
         if p.tag == "bool":
@@ -240,14 +237,17 @@ def ptr_address(typingctx: Any, p: Any) -> Any:
 ENTRY = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
 
 
+def _integers(context: Any, builder: Any, sig: Any, values: Any) -> list[Any]:
+    """The operands of a call as i64 values."""
+    return [context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)]
+
+
 @intrinsic
 def call_kernel(typingctx: Any, addr: Any, args: Any, lo: Any, hi: Any) -> Any:
     """call_kernel(addr, args, lo, hi): call the compiled entry at address `addr`."""
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        numbers = [
-            context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
-        ]
+        numbers = _integers(context, builder, sig, values)
         kernel = builder.inttoptr(numbers[0], ENTRY.as_pointer())
         builder.call(kernel, numbers[1:])
         return context.get_dummy_value()
@@ -262,20 +262,18 @@ def external_call(symbol: str, arity: int) -> Any:
     enters the object code and the object can be kept on disk.
     """
 
+    def define(typingctx: Any, *operands: Any) -> Any:
+        if len(operands) != arity:
+            return None
+        return types.void(*operands), emit
+
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        numbers = [
-            context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
-        ]
         ftype = ir.FunctionType(ir.VoidType(), [I64] * arity)
         function = builder.module.globals.get(symbol) or ir.Function(builder.module, ftype, symbol)
-        builder.call(function, numbers)
+        builder.call(function, _integers(context, builder, sig, values))
         return context.get_dummy_value()
 
-    # Numba reads the number of arguments from the definition's signature.
-    names = ", ".join(f"a{k}" for k in range(arity))
-    scope: dict[str, Any] = {"void": types.void, "emit": emit}
-    exec(f"def call(typingctx, {names}):\n    return void({names}), emit\n", scope)
-    return intrinsic(scope["call"])
+    return intrinsic(define)
 
 
 parallel_for = external_call("jitorch_parallel_for", 4)  # (kernel address, args, n, grain)
@@ -292,5 +290,7 @@ NAMESPACE: dict[str, Any] = {
     "call_kernel": call_kernel,
     "parallel_for": parallel_for,
     **ARG_PTR,
+    **casts.NAMESPACE,
     **numeric.NAMESPACE,
+    **blas.intrinsics_namespace(),
 }

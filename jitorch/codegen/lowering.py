@@ -7,11 +7,11 @@ makes an object file of it. Importing this module imports Numba.
 
 from __future__ import annotations
 
+import functools
 import linecache
 from collections.abc import Mapping
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
 from jitorch.codegen.emit import Intrinsic, IntrinsicType
@@ -86,11 +86,12 @@ class _TextCodegen(codegen.Codegen):  # type: ignore[misc]
     _library_class = _TextLibrary
 
     def __init__(self) -> None:
+        self._triple = target_machine().triple
         self._target_data = target_machine().target_data
 
     def _create_empty_module(self, name: str) -> Any:
         module = ir.Module(name)
-        module.triple = llvm.get_process_triple()
+        module.triple = self._triple
         module.data_layout = str(self._target_data)
         return module
 
@@ -221,7 +222,12 @@ def _flags(fastmath: frozenset[str]) -> Any:
 
 def _adapt(value: object) -> object:
     """Take intrinsics that were defined with Numba's decorator as our own."""
-    return Intrinsic(value._defn) if isinstance(value, extending._Intrinsic) else value
+    return _adapted(value) if isinstance(value, extending._Intrinsic) else value
+
+
+@functools.cache
+def _adapted(value: Any) -> Intrinsic:
+    return Intrinsic(value._defn, literal=value._prefer_literal)
 
 
 _WRAPPER = """

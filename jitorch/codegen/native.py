@@ -9,14 +9,20 @@ that `define_symbol` resolves while loading, so an object can be kept on disk an
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import hashlib
+import importlib
 import importlib.metadata
 import itertools
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -25,7 +31,8 @@ from jitorch.codegen import cache
 
 DEFAULT_FASTMATH = frozenset({"contract"})
 
-_ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+# void(int64, int64, int64): ctypes passes integers as `c_void_p` in half the time of `c_int64`.
+_ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,10 @@ def target_machine() -> Any:
     """LLVM's code generator for this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
+    triple = llvm.get_process_triple()
+    if sys.platform == "win32":
+        triple += "-elf"  # the linker of `load_object` knows ELF best
+    target = llvm.Target.from_triple(triple)
     return target.create_target_machine(
         cpu=cpu_name(), features=cpu_features(), opt=3, reloc="pic", codemodel="default"
     )
@@ -77,9 +87,13 @@ def target_machine() -> Any:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    """The versions that decide what code a source becomes."""
+    """What else decides the code a source becomes: versions, and the text of this package."""
     packages = ("jitorch", "numba", "llvmlite")
-    return {package: _version(package) for package in packages}
+    digest = hashlib.sha256()
+    with contextlib.suppress(OSError):  # not installed as files
+        for path in sorted(Path(__file__).parent.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return {package: _version(package) for package in packages} | {"codegen": digest.hexdigest()}
 
 
 def _version(package: str) -> str:
@@ -92,6 +106,17 @@ def _version(package: str) -> str:
 # ---------------------------------------------------------------------------------------- compile
 
 _compiling = threading.RLock()
+_loading = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Another thread may have held a lock when the process forked."""
+    global _compiling, _loading
+    _compiling, _loading = threading.RLock(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def compile_source(
@@ -155,29 +180,53 @@ def assembly(code: ObjectCode | str) -> str:
 # ------------------------------------------------------------------------------------------- load
 
 
-class NativeFunction:
-    """A loaded entry. Its machine code is freed when the last reference to this goes."""
+class LinkError(RuntimeError):
+    """An object file that is damaged, or refers to what is not in the process."""
 
-    __slots__ = ("__weakref__", "_call", "_tracker", "address", "code", "name")
+
+class NativeFunction:
+    """A loaded entry. Its machine code is freed when the last reference to this goes.
+
+    `call(args, lo, hi)` is the bare function, the quickest way to it from Python; whoever keeps
+    `call` or `address` must keep this too.
+    """
+
+    __slots__ = ("__weakref__", "_tracker", "address", "call", "code", "name")
 
     def __init__(self, code: ObjectCode, tracker: Any, address: int) -> None:
         self.code = code
         self.name = code.name
         self.address = address
         self._tracker = tracker
-        self._call = _ENTRY(address)
+        self.call = _ENTRY(address)
 
     def __call__(self, args: int, lo: int, hi: int) -> None:
         """Run over [lo, hi), with the interpreter lock released."""
-        self._call(args, lo, hi)
+        self.call(args, lo, hi)
+
+    def keep(self) -> None:
+        """Never free the machine code: for functions that threads of their own run in."""
+        self._tracker._owned = True  # llvmlite's mark of objects it is not to dispose of
 
     def __repr__(self) -> str:
         return f"<NativeFunction {self.name} at {self.address:#x}>"
 
 
-_loading = threading.Lock()
 _library_numbers = itertools.count()
-_symbols: dict[str, Callable[[], int]] = {}
+
+
+def _address_of(module: str, function: str, *args: str) -> Callable[[], int]:
+    """Ask a module of this package for an address, importing it only then."""
+    return lambda: int(getattr(importlib.import_module(module), function)(*args))
+
+
+_symbols: dict[str, Callable[[], int]] = {
+    "jitorch_parallel_for": _address_of("jitorch.codegen.threads", "parallel_for_address"),
+    **{
+        f"jitorch_{name}": _address_of("jitorch.codegen.blas", "blas_address", name)
+        for name in ("sgemm", "dgemm", "sgemv", "dgemv")
+    },
+}
 
 
 def define_symbol(name: str, address: Callable[[], int]) -> None:
@@ -188,7 +237,11 @@ def define_symbol(name: str, address: Callable[[], int]) -> None:
 @functools.cache
 def _linker() -> Any:
     """The process's linker. It is never closed: code may be running until the process ends."""
-    linker = llvm.create_lljit_compiler(target_machine(), use_jit_link=True)
+    linker = llvm.create_lljit_compiler(
+        target_machine(),
+        use_jit_link=True,
+        suppress_errors=True,  # it raises them, and would print them too
+    )
     linker._owned = True
     return linker
 
@@ -200,8 +253,11 @@ def load_object(code: ObjectCode) -> NativeFunction:
         if name.encode() in code.data:
             library.import_symbol(name, address())
     library.export_symbol(code.name)
-    with _loading:
-        tracker = library.link(_linker(), f"{code.name}.{next(_library_numbers)}")
+    try:
+        with _loading:
+            tracker = library.link(_linker(), f"{code.name}.{next(_library_numbers)}")
+    except RuntimeError as error:
+        raise LinkError(f"{code.name} cannot be linked into the process: {error}") from None
     return NativeFunction(code, tracker, tracker[code.name])
 
 
@@ -242,7 +298,7 @@ def _from_disk(key: str) -> NativeFunction | None:
         return None
     try:
         return load_object(ObjectCode(*kept))
-    except RuntimeError:  # an object the linker does not take
+    except LinkError:
         return None
 
 

@@ -6,16 +6,17 @@ It is what composite ops are expanded with (`passes/decompose.py`) and what the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jitorch.dispatch import METHODS, using
 from jitorch.errors import TypeMismatch, current_loc
 from jitorch.ir.core import Attr, Block, Op, Value
-from jitorch.ir.dims import Dim, Shape, Sym
+from jitorch.ir.dims import Dim, Shape, Sym, symbol, symbols
+from jitorch.ir.facts import OPEN
 from jitorch.ir.opdef import OpDef, result_types
 from jitorch.ir.promotion import Operand
-from jitorch.ir.types import DType, ScalarType, TensorType, Type
+from jitorch.ir.types import DType, ScalarType, TensorType, Type, map_sizes, sizes_in
 
 
 class Operators:
@@ -170,10 +171,11 @@ class Symbolic(Operators):
 
 
 class Builder:
-    """Appends ops to the block being built."""
+    """Appends ops to the block being built. Fresh sizes keep clear of the names in `taken`."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: set[str] | None = None) -> None:
         self.ops: list[Op] = []
+        self.taken: set[str] = set() if taken is None else taken
 
     # What an interpreter does.
 
@@ -203,13 +205,28 @@ class Builder:
         blocks: tuple[Block, ...] = (),
         types: Sequence[Type] | None = None,
     ) -> tuple[Value, ...]:
-        """Append an op and return its outputs; `types` saves inferring them."""
+        """Append an op and return its outputs; `types` saves inferring them.
+
+        Sizes that the op's type rule leaves open (`_`) get fresh symbols.
+        """
         attrs = attrs or {}
         if types is None:
             types = result_types(name, [v.type for v in inputs], attrs)
+        types = [map_sizes(t, self._named) for t in types]
         outputs = tuple(Value(t, hints[i] if i < len(hints) else "") for i, t in enumerate(types))
         self.ops.append(Op(name, tuple(inputs), outputs, attrs, blocks, current_loc()))
         return outputs
+
+    def fresh(self, prefix: str = "u") -> Sym:
+        """Return a symbol that is not in use yet."""
+        number = 0
+        while f"{prefix}{number}" in self.taken:
+            number += 1
+        self.taken.add(f"{prefix}{number}")
+        return symbol(f"{prefix}{number}")
+
+    def _named(self, d: Dim) -> Dim:
+        return self.fresh() if str(OPEN) in symbols(d) else d
 
     def emit1(self, name: str, inputs: Sequence[Value], attrs: dict[str, Attr] | None = None) -> Value:
         """Append an op with one output and return that."""
@@ -269,18 +286,24 @@ class Builder:
         return self.emit1("cast", (v,), {"dtype": dtype})
 
 
-def compose(op: OpDef, inputs: Sequence[Value], attrs: dict[str, Any]) -> tuple[list[Op], tuple[Value, ...]]:
+def compose(
+    op: OpDef, inputs: Sequence[Value], attrs: Mapping[str, Any], taken: set[str] | None = None
+) -> tuple[list[Op], tuple[Value, ...]]:
     """Expand a composite op: return the ops it stands for and their results."""
     assert op.compose is not None
-    builder = Builder()
+    builder = Builder(taken)
     with using(builder):
         result = op.compose(*map(Symbolic, inputs), **attrs)
     results = result if isinstance(result, tuple) else (result,)
     return builder.ops, tuple(r.value for r in results)
 
 
-def composed_types(op: OpDef, types: Sequence[Type], attrs: dict[str, Any]) -> tuple[Type, ...]:
+def composed_types(op: OpDef, types: Sequence[Type], attrs: Mapping[str, Any]) -> tuple[Type, ...]:
     """Return the result types of a composite op by expanding it on values of the given types."""
-    _, results = compose(op, [Value(t) for t in types], attrs)
-    return tuple(v.type for v in results)
+    outside = {name for t in types for d in sizes_in(t) for name in symbols(d)}
+    _, results = compose(op, [Value(t) for t in types], attrs, taken=set(outside))
 
+    def reopened(d: Dim) -> Dim:
+        return d if outside.issuperset(symbols(d)) else OPEN
+
+    return tuple(map_sizes(v.type, reopened) for v in results)

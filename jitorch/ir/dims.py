@@ -106,6 +106,11 @@ def symbol(name: str) -> Sym:
     return Sym((((Atom(name),), 1),))
 
 
+def is_symbol(d: Dim) -> bool:
+    """Whether a size is a symbol alone."""
+    return isinstance(d, Sym) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1 and not d.terms[0][0][0].args
+
+
 def _as_sym(d: Dim) -> Sym:
     return d if isinstance(d, Sym) else Sym((((), d),) if d else ())
 

@@ -63,6 +63,8 @@ class OpDef:
     view      whether the result shares memory with the first input
     compose   for composite ops: the op written in other ops; gives `eager` and `infer`
     pure      no side effect and the same result each time: may be merged, moved and dropped
+    total     never raises at run time on inputs that its type rule takes, so may run where it was not
+              asked to; None: as is usual for its family (see `never_raises`)
     commutative  operands may be exchanged
     inplace   PyTorch has `name_` on tensors
     samples   inputs for the generic tests: a function returning a list of (args, attrs)
@@ -79,6 +81,7 @@ class OpDef:
     view: bool = False
     compose: Callable[..., Any] | None = None
     pure: bool = True
+    total: bool | None = None
     commutative: bool = False
     inplace: bool = False
     samples: Callable[[], Sequence[tuple[Sequence[Any], Mapping[str, Any]]]] | None = None
@@ -86,6 +89,14 @@ class OpDef:
     @property
     def elementwise(self) -> bool:
         return self.scalar is not None
+
+    @property
+    def never_raises(self) -> bool:
+        """Whether the op succeeds on all tensors that its type rule takes."""
+        if self.total is not None:
+            return self.total
+        folds = self.reduce is not None and self.reduce.empty
+        return self.elementwise or folds or self.axes is not None
 
 
 OPS: dict[str, OpDef] = {}

@@ -23,8 +23,9 @@ _TOKEN = re.compile(
       | (?P<string>"(?:[^"\\\n]|\\.)*")
       | (?P<value>%[\w.]+)
       | (?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>@?[A-Za-z_]\w*)
-      | (?P<punct>==|[-+*(){}\[\],:=;<>@])""",
+      | (?P<label>@[^\W\d]\w*)
+      | (?P<name>[^\W\d]\w*)
+      | (?P<punct>==|[-+*(){}\[\],:=;])""",
     re.VERBOSE,
 )
 
@@ -33,7 +34,7 @@ _TOKEN = re.compile(
 class _Token:
     kind: str
     text: str
-    line: int
+    pos: int
 
 
 def parse(text: str) -> Graph:
@@ -45,41 +46,51 @@ def parse(text: str) -> Graph:
       return %0
     }
     """
-    return _Parser(_tokens(text)).graph()
+    return _Parser(text).graph()
 
 
 def parse_type(text: str) -> Type:
     """Return the type that `text` spells, such as `f32[n, 4]`."""
-    parser = _Parser(_tokens(text))
+    parser = _Parser(text)
     result = parser.type()
     parser.expect_end()
     return result
 
 
 def _tokens(text: str) -> list[_Token]:
-    out, pos, line = [], 0, 1
+    out, pos = [], 0
     while pos < len(text):
         match = _TOKEN.match(text, pos)
         if match is None:
-            raise VerifyError(f"line {line}: unexpected character {text[pos]!r}")
+            raise _error(text, pos, f"unexpected character {text[pos]!r}")
         if match.lastgroup != "space":
-            out.append(_Token(str(match.lastgroup), match.group(), line))
-        line += match.group().count("\n")
+            out.append(_Token(str(match.lastgroup), match.group(), pos))
         pos = match.end()
-    return [*out, _Token("end", "end of text", line)]
+    return [*out, _Token("end", "end of text", len(text.rstrip()))]
+
+
+def _error(text: str, pos: int, message: str) -> VerifyError:
+    """Return the error with the line it is about, and a caret."""
+    start = text.rfind("\n", 0, pos) + 1
+    line = text[start:].split("\n", 1)[0]
+    indent = len(line) - len(line.lstrip())
+    number = text.count("\n", 0, pos) + 1
+    pad = " " * max(pos - start - indent, 0)
+    return VerifyError(f"line {number}: {message}\n    {line.strip()}\n    {pad}^")
 
 
 class _Parser:
-    def __init__(self, tokens: list[_Token]) -> None:
-        self.tokens = tokens
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = _tokens(text)
         self.pos = 0
 
     @property
     def now(self) -> _Token:
         return self.tokens[self.pos]
 
-    def fail(self, message: str) -> VerifyError:
-        return VerifyError(f"line {self.now.line}: {message}")
+    def fail(self, message: str, token: _Token | None = None) -> VerifyError:
+        return _error(self.text, (token or self.now).pos, message)
 
     def take(self) -> _Token:
         token = self.now
@@ -96,9 +107,9 @@ class _Parser:
         if not self.accept(text):
             raise self.fail(f"expected '{text}', found '{self.now.text}'")
 
-    def expect_kind(self, kind: str) -> str:
+    def expect_kind(self, kind: str, what: str = "") -> str:
         if self.now.kind != kind:
-            raise self.fail(f"expected a {kind}, found '{self.now.text}'")
+            raise self.fail(f"expected {what or 'a ' + kind}, found '{self.now.text}'")
         return self.take().text
 
     def expect_end(self) -> None:
@@ -107,9 +118,7 @@ class _Parser:
 
     def graph(self) -> Graph:
         self.expect("graph")
-        name = self.expect_kind("name")
-        if not name.startswith("@"):
-            raise self.fail(f"expected '@name', found '{name}'")
+        name = self.expect_kind("label", "'@name'")
         scope: dict[str, Value] = {}
         params = self.params(scope)
         constraints = self.constraints() if self.accept("where") else ()
@@ -139,19 +148,20 @@ class _Parser:
         return tuple(out)
 
     def typed_value(self, scope: dict[str, Value]) -> Value:
-        name = self.expect_kind("value")
-        self.expect(":")
-        value = Value(self.type(), "" if name[1:].isdigit() else name[1:].split(".")[0])
+        token = self.now
+        name = self.expect_kind("value", "'%name'")
         if name in scope:
-            raise self.fail(f"{name} is defined twice")
+            raise self.fail(f"{name} is defined twice", token)
+        self.expect(":")
+        value = Value(self.type(), hint_of(name[1:]))
         scope[name] = value
         return value
 
     def use(self, scope: dict[str, Value]) -> Value:
-        name = self.expect_kind("value")
+        token = self.now
+        name = self.expect_kind("value", "'%name'")
         if name not in scope:
-            self.pos -= 1
-            raise self.fail(f"{name} is used before it is defined")
+            raise self.fail(f"{name} is not defined here", token)
         return scope[name]
 
     def body(self, params: tuple[Value, ...], scope: dict[str, Value], end: str) -> Block:
@@ -160,8 +170,7 @@ class _Parser:
             if self.now.text == "}":
                 raise self.fail(f"a block must end with '{end}'")
             ops.append(self.op(scope))
-        if not self.accept(end):
-            raise self.fail(f"expected '{end}', found '{self.now.text}'")
+        self.expect(end)
         results = []
         while not self.accept("}"):
             results.append(self.use(scope))
@@ -171,6 +180,7 @@ class _Parser:
 
     def op(self, scope: dict[str, Value]) -> Op:
         # An op's outputs join the scope after its blocks: a branch must not see its own result.
+        first = self.now
         new: dict[str, Value] = {}
         outputs = []
         while self.now.kind == "value":
@@ -194,14 +204,17 @@ class _Parser:
             blocks.append(self.body(params, inner, "yield"))
         for key in new:
             if key in scope:
-                raise self.fail(f"{key} is defined twice")
+                raise self.fail(f"{key} is defined twice", first)
         scope.update(new)
         return Op(name, tuple(inputs), tuple(outputs), MappingProxyType(attrs), tuple(blocks))
 
     def attrs(self) -> dict[str, Attr]:
         out: dict[str, Attr] = {}
         while not self.accept("}"):
+            token = self.now
             key = self.expect_kind("name")
+            if key in out:
+                raise self.fail(f"attribute '{key}' is given twice", token)
             self.expect("=")
             out[key] = self.attr()
             if self.now.text != "}":
@@ -219,10 +232,16 @@ class _Parser:
         if token.text in _WORDS:
             return _WORDS[self.take().text]
         if token.text == "complex":
-            self.take()
-            real, imag = self.attr_tuple()
-            return complex(float(real), float(imag))  # type: ignore[arg-type]
+            return self.complex()
         return self.number_or_dim()
+
+    def complex(self) -> complex:
+        token = self.take()
+        parts = self.attr_tuple()
+        if len(parts) != 2 or any(not isinstance(p, (int, float)) for p in parts):
+            raise self.fail("expected complex(real, imaginary)", token)
+        real, imag = (float(p) for p in parts if isinstance(p, (int, float)))
+        return complex(real, imag)
 
     def attr_tuple(self) -> tuple[Attr, ...]:
         self.expect("(")
@@ -244,7 +263,7 @@ class _Parser:
 
     def dim(self) -> Dim:
         """Collect the tokens of one size expression and let Python's own parser read them."""
-        parts, depth = [], 0
+        first, parts, depth = self.now, [], 0
         while depth or self.now.text not in (",", ")", "]", "}", ";", "=="):
             if self.now.kind == "end":
                 raise self.fail("a size expression does not end")
@@ -252,25 +271,28 @@ class _Parser:
             parts.append(self.take().text)
         try:
             return from_ast(ast.parse(" ".join(parts), mode="eval").body)
-        except SyntaxError:
-            raise self.fail(f"not a size expression: {' '.join(parts)!r}") from None
+        except (SyntaxError, VerifyError):
+            raise self.fail(f"not a size expression: {' '.join(parts)!r}", first) from None
 
     def type(self) -> Type:
-        name = self.expect_kind("name")
+        token = self.now
+        name = self.expect_kind("name", "a type")
         if name in BY_TAG and self.now.text == "[":
             return self.tensor_type(BY_TAG[name])
         if name == "tuple":
             return TupleType(self.type_list())
         if name == "list":
-            (item,) = self.type_list()
-            return ListType(item)
+            items = self.type_list()
+            if len(items) != 1:
+                raise self.fail("a list type has one item type", token)
+            return ListType(items[0])
         if name == "int" and self.accept("("):
             value = self.dim()
             self.expect(")")
             return ScalarType("int", value)
-        if name in ("bool", "int", "float", "str", "none"):
+        if name in ("bool", "int", "float", "complex", "str", "none"):
             return ScalarType(name)
-        raise self.fail(f"unknown type '{name}'")
+        raise self.fail(f"unknown type '{name}'", token)
 
     def type_list(self) -> tuple[Type, ...]:
         self.expect("[")
@@ -292,12 +314,19 @@ class _Parser:
             dims.append(self.dim())
             if self.now.text not in ("]", ";"):
                 self.expect(",")
-        device = self.expect_device() if self.accept("@") else "cpu"
-        return TensorType(dtype, tuple(dims), strided, device)
+        return TensorType(dtype, tuple(dims), strided, self.device())
 
-    def expect_device(self) -> str:
-        name = self.expect_kind("name")
+    def device(self) -> str:
+        if self.now.kind != "label":
+            return "cpu"
+        name = self.take().text[1:]
         return f"{name}:{self.expect_kind('number')}" if self.accept(":") else name
+
+
+def hint_of(name: str) -> str:
+    """Return the user's part of a printed name: none of a number, `x` of `x.1`."""
+    base = name.split(".")[0]
+    return "" if base.isdigit() else base
 
 
 _WORDS: dict[str, Attr] = {
@@ -307,3 +336,6 @@ _WORDS: dict[str, Attr] = {
     "inf": float("inf"),
     "nan": float("nan"),
 }
+
+# What an attribute or type may begin with, and so no size can be called.
+RESERVED = {*BY_TAG, *_WORDS, "complex"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from jitorch.ir.core import Attr, Block, Graph, Op, Value
 from jitorch.ir.types import DType
@@ -14,7 +15,7 @@ def print_graph(graph: Graph, *, locations: bool = False) -> str:
     where = ""
     if graph.constraints:
         where = " where (" + ", ".join(f"{a} == {b}" for a, b in graph.constraints) + ")"
-    lines = [f"graph @{graph.name}({names.params(graph.params)}){where} {{"]
+    lines = [f"graph @{_identifier(graph.name)}({names.params(graph.params)}){where} {{"]
     lines += _body(graph.block, names, "return", "  ", locations)
     return "\n".join([*lines, "}"])
 
@@ -28,7 +29,9 @@ class _Names:
         self.count = 0
 
     def define(self, v: Value) -> str:
-        name = v.hint
+        # What the parser would take for a number or a suffix is left out, so that text comes back the same.
+        name = re.sub(r"\W", "_", v.hint.split(".")[0])
+        name = "" if name.isdigit() else name
         if name in self.taken and name:
             suffix = 1
             while f"{name}.{suffix}" in self.taken:
@@ -45,6 +48,12 @@ class _Names:
 
     def uses(self, values: tuple[Value, ...]) -> str:
         return ", ".join(self.of.get(v, "%<undefined>") for v in values)
+
+
+def _identifier(name: str) -> str:
+    """Return a graph's name as the text can hold it (`<lambda>` is none)."""
+    plain = re.sub(r"\W", "_", name)
+    return plain if plain.isidentifier() else f"_{plain}"
 
 
 def _body(block: Block, names: _Names, end: str, indent: str, locations: bool) -> list[str]:

@@ -13,13 +13,16 @@ from typing import Any, Union
 
 import numpy as np
 
+from jitorch.errors import TypeMismatch
 from jitorch.ir.types import (
     DType,
     ScalarType,
     TensorType,
     bool_,
     complex64,
+    complex128,
     float32,
+    float64,
     from_numpy_dtype,
     int64,
 )
@@ -28,10 +31,37 @@ Operand = Union[TensorType, ScalarType, bool, int, float, complex]
 Promote = Callable[[Sequence[Operand]], DType]
 
 _RANK = {"bool": 0, "int": 1, "float": 2, "complex": 3}
-_DEFAULT = (bool_, int64, float32, complex64)
+_COMPLEX = {float32: complex64, float64: complex128}
+_default_float = float32
 _WEAK: dict[str, Any] = {"bool": True, "int": 0, "float": 0.0, "complex": 0j}
 
 _numpy_rules: contextvars.ContextVar[bool] = contextvars.ContextVar("jitorch_numpy_rules", default=False)
+
+
+def get_default_dtype() -> DType:
+    """Return the dtype of new floating-point tensors: float32 unless changed."""
+    return _default_float
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Make `dtype` (float32 or float64) that of new floating-point tensors."""
+    global _default_float
+    if dtype not in _COMPLEX:
+        raise TypeMismatch(f"only float32 and float64 are supported as the default type, got {dtype!r}")
+    _default_float = dtype
+
+
+def default_dtype(value: object) -> DType:
+    """Return the dtype of a tensor made from a Python number."""
+    if isinstance(value, bool):
+        return bool_
+    if isinstance(value, int):
+        return int64
+    if isinstance(value, float):
+        return _default_float
+    if isinstance(value, complex):
+        return _COMPLEX[_default_float]
+    raise TypeMismatch(f"expected a number, got {type(value).__name__}")
 
 
 def numpy_rules() -> bool:
@@ -74,7 +104,7 @@ def _torch_common(operands: Sequence[Operand]) -> DType:
         if isinstance(operand, TensorType):
             index, dtype = (0 if operand.shape else 1), operand.dtype
         else:
-            index, dtype = 2, _DEFAULT[_RANK[scalar_kind(operand) or "bool"]]
+            index, dtype = 2, default_dtype(_WEAK[scalar_kind(operand) or "bool"])
         seen = classes[index]
         classes[index] = dtype if seen is None else widen(seen, dtype)
     best: DType | None = None
@@ -120,7 +150,7 @@ def floating(operands: Sequence[Operand]) -> DType:
     if dtype.kind in ("float", "complex"):
         return dtype
     if not numpy_rules():
-        return float32
+        return _default_float
     # NumPy takes the first floating loop that the integers convert to safely.
     return next(
         from_numpy_dtype(t) for t in (np.float16, np.float32, np.float64) if np.can_cast(dtype.numpy, t)
@@ -132,7 +162,7 @@ def division(operands: Sequence[Operand]) -> DType:
     dtype = common(operands)
     if dtype.kind in ("float", "complex"):
         return dtype
-    return from_numpy_dtype(np.float64) if numpy_rules() else float32
+    return float64 if numpy_rules() else _default_float
 
 
 def arithmetic(operands: Sequence[Operand]) -> DType:

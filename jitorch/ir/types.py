@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Union
 
@@ -128,15 +129,35 @@ INT, FLOAT, BOOL = ScalarType("int"), ScalarType("float"), ScalarType("bool")
 STR, NONE = ScalarType("str"), ScalarType("none")
 
 
-def substitute_type(t: Type, env: dict[str, Dim]) -> Type:
-    """Return `t` with the symbols that `env` names replaced."""
+def map_sizes(t: Type, change: Callable[[Dim], Dim]) -> Type:
+    """Return `t` with `change` applied to every size in it."""
     match t:
-        case TensorType():
-            return replace(t, shape=tuple(substitute(d, env) for d in t.shape))
+        case TensorType(shape=shape):
+            new = tuple(map(change, shape))
+            return t if new == shape else replace(t, shape=new)
         case ScalarType(value=value) if value is not None:
-            return replace(t, value=substitute(value, env))
+            return ScalarType(t.kind, change(value))
         case TupleType(items):
-            return TupleType(tuple(substitute_type(i, env) for i in items))
+            return TupleType(tuple(map_sizes(i, change) for i in items))
         case ListType(item):
-            return ListType(substitute_type(item, env))
+            return ListType(map_sizes(item, change))
     return t
+
+
+def sizes_in(t: Type) -> Iterator[Dim]:
+    """Yield every size in the type, in reading order."""
+    match t:
+        case TensorType(shape=shape):
+            yield from shape
+        case ScalarType(value=value) if value is not None:
+            yield value
+        case TupleType(items):
+            for item in items:
+                yield from sizes_in(item)
+        case ListType(item):
+            yield from sizes_in(item)
+
+
+def substitute_type(t: Type, env: Mapping[str, Dim]) -> Type:
+    """Return `t` with the symbols that `env` names replaced."""
+    return map_sizes(t, lambda d: substitute(d, env))

@@ -6,29 +6,27 @@ It runs after every pass in tests and on parsed text. Each complaint prints the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import keyword
+from collections.abc import Callable, Sequence
 
 from jitorch.errors import CompileError, VerifyError
 from jitorch.ir.core import Block, Graph, Op, Value
-from jitorch.ir.dims import Dim, ProvedFacts, Sym, equal, symbols, using_facts
+from jitorch.ir.dims import FUNCTIONS, Sym, symbols, using_facts
+from jitorch.ir.facts import attr_symbols, binders, facts_of, type_symbols
+from jitorch.ir.match import Flow, first_misfit
 from jitorch.ir.opdef import OPS, result_types
-from jitorch.ir.types import BOOL, ListType, ScalarType, TensorType, TupleType, Type
+from jitorch.ir.parser import RESERVED
+from jitorch.ir.types import BOOL, DType, ScalarType, TensorType, sizes_in
 
-
-class _Constraints(ProvedFacts):
-    """What a graph's `where` clause lets one rely on."""
-
-    def __init__(self, pairs: Sequence[tuple[Dim, Dim]]) -> None:
-        self.pairs = {p for a, b in pairs for p in ((a, b), (b, a))}
-
-    def equal(self, a: Dim, b: Dim) -> bool:
-        return a == b or (a, b) in self.pairs
+_ATTR_KINDS = (bool, int, float, complex, str, type(None), DType, Sym)
 
 
 def verify(graph: Graph) -> None:
     """Check the graph. Raises VerifyError, with the place in the printed graph, where it is malformed."""
-    with using_facts(_Constraints(graph.constraints)):
-        _Verifier(graph).run()
+    verifier = _Verifier(graph)
+    verifier.constraints()
+    with using_facts(facts_of(graph)):
+        verifier.run()
 
 
 class _Verifier:
@@ -36,24 +34,58 @@ class _Verifier:
         self.graph = graph
         self.defined: set[Value] = set()
         self.visible: set[Value] = set()
-        self.known: set[str] = set()
-
-    def run(self) -> None:
-        self.block(self.graph.block, None)
+        self.known: set[str] = set()  # symbols that have a value here
+        self.bound: set[str] = set()  # symbols that have one anywhere so far
 
     def fail(self, op: Op | None, message: str) -> VerifyError:
         where = f"in '{op.name}': " if op is not None else ""
         return VerifyError(f"{where}{message}\n{_excerpt(self.graph, op)}")
 
-    def define(self, v: Value, op: Op | None) -> None:
-        if v in self.defined:
-            raise self.fail(op, f"value '{v.hint or v.type}' is defined twice")
-        self.defined.add(v)
-        self.visible.add(v)
-        self.known.update(_binders(v.type))
-        for name in _symbols(v.type):
-            if name not in self.known:
-                raise self.fail(op, f"size '{name}' in type {v.type} is not bound here")
+    def run(self) -> None:
+        self.block(self.graph.block, None)
+
+    def constraints(self) -> None:
+        known = {name for v in self.graph.params for name in binders(v.type)}
+        for pair in self.graph.constraints:
+            if not isinstance(pair, tuple) or len(pair) != 2 or any(type(d) not in (int, Sym) for d in pair):
+                raise self.fail(None, f"a constraint must be two sizes, got {pair!r}")
+            if all(isinstance(d, int) for d in pair) and pair[0] != pair[1]:
+                raise self.fail(None, f"the constraint {pair[0]} == {pair[1]} can't hold")
+            for name in (name for d in pair for name in symbols(d)):
+                if name not in known:
+                    raise self.fail(None, f"size '{name}' in a constraint is not bound by a parameter")
+
+    # Values and sizes.
+
+    def define(self, values: Sequence[Value], op: Op | None) -> None:
+        """Make values visible, and the symbols that they bind."""
+        for v in values:
+            if v in self.defined:
+                raise self.fail(op, f"value '{v.hint or v.type}' is defined twice")
+            self.defined.add(v)
+            self.visible.add(v)
+            for name in binders(v.type):
+                self.bind(name, v, op)
+        for v in values:
+            for name in type_symbols(v.type):
+                if name not in self.known:
+                    raise self.fail(op, f"size '{name}' in type {v.type} is not bound here")
+            if isinstance(v.type, TensorType):
+                for d in sizes_in(v.type):
+                    if isinstance(d, int) and d < 0:
+                        raise self.fail(op, f"size {d} in type {v.type} is negative")
+
+    def bind(self, name: str, v: Value, op: Op | None) -> None:
+        if name in self.known:
+            return
+        if name == "_":
+            raise self.fail(op, f"type {v.type} leaves a size open; it needs a symbol of its own")
+        if not name.isidentifier() or keyword.iskeyword(name) or name in RESERVED or name in FUNCTIONS:
+            raise self.fail(op, f"'{name}' in type {v.type} is no name for a size")
+        if name in self.bound:
+            raise self.fail(op, f"size '{name}' is bound in two blocks; each must have a name of its own")
+        self.known.add(name)
+        self.bound.add(name)
 
     def use(self, v: Value, op: Op | None) -> None:
         if v in self.visible:
@@ -64,59 +96,64 @@ class _Verifier:
 
     def block(self, block: Block, owner: Op | None) -> None:
         outer = set(self.visible), set(self.known)
-        for v in block.params:
-            self.known.update(_binders(v.type))
-        for v in block.params:
-            self.define(v, owner)
+        self.define(block.params, owner)
         for op in block.ops:
             self.op(op)
         for v in block.results:
             self.use(v, owner)
         self.visible, self.known = outer
 
+    # Ops.
+
     def op(self, op: Op) -> None:
         if op.name not in OPS:
             raise self.fail(op, f"there is no op '{op.name}'")
         for v in op.inputs:
             self.use(v, op)
-        for attr in op.attrs.values():
-            for name in _attr_symbols(attr):
-                if name not in self.known:
-                    raise self.fail(op, f"size '{name}' in an attribute is not bound here")
+        self.attrs(op)
         for block in op.blocks:
             self.block(block, op)
-        check = _STRUCTURED.get(op.name)
-        if check is not None:
-            check(self, op)
+        structured = _STRUCTURED.get(op.name)
+        if structured is not None:
+            if op.attrs:
+                raise self.fail(op, f"takes no attributes, has {', '.join(op.attrs)}")
+            structured(self, op)
         elif op.blocks:
             raise self.fail(op, "takes no blocks")
         else:
             self.types(op)
-        for v in op.outputs:
-            self.define(v, op)
+        self.define(op.outputs, op)
+
+    def attrs(self, op: Op) -> None:
+        for key, attr in op.attrs.items():
+            if not key.isidentifier():
+                raise self.fail(op, f"{key!r} is no name for an attribute")
+            if not _is_attr(attr):
+                raise self.fail(op, f"attribute '{key}' is a {type(attr).__name__}, which the text can't hold")
+            for name in attr_symbols(attr):
+                if name not in self.known:
+                    raise self.fail(op, f"size '{name}' in attribute '{key}' is not bound here")
 
     def types(self, op: Op) -> None:
+        """Run the op's type rule again and compare."""
         try:
-            expected = result_types(op.name, [v.type for v in op.inputs], dict(op.attrs))
+            expected = result_types(op.name, [v.type for v in op.inputs], op.attrs)
         except CompileError as error:
             raise self.fail(op, error.message) from None
         except TypeError as error:
-            raise self.fail(op, self.signature_message(op, error)) from None
-        self.outputs(op, expected)
-
-    def signature_message(self, op: Op, error: TypeError) -> str:
-        try:
-            inspect.signature(OPS[op.name].infer).bind(*op.inputs, **op.attrs)
-        except TypeError as wrong:
-            return f"wrong inputs or attributes: {wrong}"
-        return str(error)
-
-    def outputs(self, op: Op, expected: Sequence[Type]) -> None:
+            raise self.fail(op, _signature_message(op, error)) from None
         if len(expected) != len(op.outputs):
             raise self.fail(op, f"has {len(op.outputs)} outputs where its rule gives {len(expected)}")
-        for v, t in zip(op.outputs, expected, strict=True):
-            if not matches(v.type, t):
-                raise self.fail(op, f"result type {v.type} where its rule gives {t}")
+        flows = [(t, v.type) for t, v in zip(expected, op.outputs, strict=True)]
+        self.flows(op, flows, "result type {declared} where its rule gives {actual}", exact=True)
+        if op.name == "assign" and op.inputs[0] not in self.graph.params:
+            raise self.fail(op, "writes to a value that is not a parameter of the graph")
+
+    def flows(self, op: Op, flows: Sequence[Flow], message: str, exact: bool = False) -> None:
+        wrong = first_misfit(flows, self.known, exact=exact)
+        if wrong is not None:
+            actual, declared = flows[wrong]
+            raise self.fail(op, message.format(actual=actual, declared=declared))
 
 
 def _check_if(self: _Verifier, op: Op) -> None:
@@ -129,9 +166,8 @@ def _check_if(self: _Verifier, op: Op) -> None:
             raise self.fail(op, "branches take no parameters")
         if len(block.results) != len(op.outputs):
             raise self.fail(op, f"a branch yields {len(block.results)} values for {len(op.outputs)} outputs")
-        for v, out in zip(block.results, op.outputs, strict=True):
-            if not fits(v.type, out.type):
-                raise self.fail(op, f"a branch yields {v.type} for an output of type {out.type}")
+        flows = [(v.type, out.type) for v, out in zip(block.results, op.outputs, strict=True)]
+        self.flows(op, flows, "a branch yields {actual} for an output of type {declared}")
 
 
 def _check_loop(self: _Verifier, op: Op) -> None:
@@ -147,15 +183,13 @@ def _check_loop(self: _Verifier, op: Op) -> None:
         raise self.fail(op, f"its body yields a condition (bool) and {len(carried)} carried values")
     if len(op.outputs) != len(carried):
         raise self.fail(op, f"has {len(op.outputs)} outputs for {len(carried)} carried values")
-    for init, param, result, out in zip(
-        carried, body.params[1:], body.results[1:], op.outputs, strict=True
-    ):
-        if not fits(init.type, param.type):
-            raise self.fail(op, f"carries a {init.type} into a parameter of type {param.type}")
-        if not fits(result.type, param.type):
-            raise self.fail(op, f"its body yields a {result.type} for a parameter of type {param.type}")
-        if not fits(param.type, out.type):
-            raise self.fail(op, f"has an output of type {out.type} for a carried {param.type}")
+    params = [v.type for v in body.params[1:]]
+    initial = [(v.type, t) for v, t in zip(carried, params, strict=True)]
+    self.flows(op, initial, "carries a {actual} into a parameter of type {declared}")
+    again = [(v.type, t) for v, t in zip(body.results[1:], params, strict=True)]
+    self.flows(op, again, "its body yields a {actual} for a parameter of type {declared}")
+    final = [(t, v.type) for t, v in zip(params, op.outputs, strict=True)]
+    self.flows(op, final, "has an output of type {declared} for a carried {actual}")
 
 
 def _check_fused(self: _Verifier, op: Op) -> None:
@@ -171,101 +205,28 @@ def _check_fused(self: _Verifier, op: Op) -> None:
 
 
 # The only ops whose types come from blocks; the verifier, like the interpreters, runs them itself.
-_STRUCTURED = {"if": _check_if, "loop": _check_loop, "fused": _check_fused}
+_STRUCTURED: dict[str, Callable[[_Verifier, Op], None]] = {
+    "if": _check_if,
+    "loop": _check_loop,
+    "fused": _check_fused,
+}
 
 
 def _kind(v: Value) -> str:
     return v.type.kind if isinstance(v.type, ScalarType) else ""
 
 
-def matches(actual: Type, rule: Type) -> bool:
-    """Whether a value's type is what a rule gave; `_` in the rule stands for any size."""
-    match actual, rule:
-        case TensorType(), TensorType():
-            return (
-                actual.dtype is rule.dtype
-                and actual.strided == rule.strided
-                and actual.device == rule.device
-                and len(actual.shape) == len(rule.shape)
-                and all(_same_size(a, r) for a, r in zip(actual.shape, rule.shape, strict=True))
-            )
-        case ScalarType(), ScalarType():
-            if actual.kind != rule.kind:
-                return False
-            return actual.value is None or rule.value is None or _same_size(actual.value, rule.value)
-        case ListType(), ListType():
-            return matches(actual.item, rule.item)
-        case TupleType(), TupleType():
-            return len(actual.items) == len(rule.items) and all(
-                matches(a, r) for a, r in zip(actual.items, rule.items, strict=True)
-            )
-    return False
+def _is_attr(attr: object) -> bool:
+    # Exact types: a NumPy float is a float, but prints as something else.
+    return all(map(_is_attr, attr)) if type(attr) is tuple else type(attr) in _ATTR_KINDS
 
 
-def _same_size(actual: Dim, rule: Dim) -> bool:
-    if "_" in symbols(rule):
-        return str(rule) == "_" or isinstance(actual, Sym)
-    return equal(actual, rule)
-
-
-def fits(actual: Type, declared: Type) -> bool:
-    """Whether a value may flow to a place of the declared type: a fresh size there takes any size."""
-    match actual, declared:
-        case TensorType(), TensorType():
-            return (
-                actual.dtype is declared.dtype
-                and actual.device == declared.device
-                and (declared.strided or not actual.strided)
-                and len(actual.shape) == len(declared.shape)
-                and all(a == d or _plain(d) for a, d in zip(actual.shape, declared.shape, strict=True))
-            )
-        case ScalarType(), ScalarType():
-            return actual.kind == declared.kind
-        case ListType(), ListType():
-            return fits(actual.item, declared.item)
-        case TupleType(), TupleType():
-            return len(actual.items) == len(declared.items) and all(
-                fits(a, d) for a, d in zip(actual.items, declared.items, strict=True)
-            )
-    return False
-
-
-def _plain(d: Dim) -> bool:
-    """Whether a size is a symbol alone."""
-    return isinstance(d, Sym) and str(d).isidentifier()
-
-
-def _symbols(t: Type) -> list[str]:
-    match t:
-        case TensorType():
-            return [name for d in t.shape for name in symbols(d)]
-        case ScalarType(value=value) if value is not None:
-            return list(symbols(value))
-        case ListType(item):
-            return _symbols(item)
-        case TupleType(items):
-            return [name for i in items for name in _symbols(i)]
-    return []
-
-
-def _binders(t: Type) -> list[str]:
-    """Return the symbols that defining a value of this type gives a value to: those that stand alone."""
-    match t:
-        case TensorType():
-            return [str(d) for d in t.shape if _plain(d)]
-        case ScalarType(value=value) if value is not None and _plain(value):
-            return [str(value)]
-        case ListType(item):
-            return _binders(item)
-        case TupleType(items):
-            return [name for i in items for name in _binders(i)]
-    return []
-
-
-def _attr_symbols(attr: object) -> list[str]:
-    if isinstance(attr, tuple):
-        return [name for a in attr for name in _attr_symbols(a)]
-    return list(symbols(attr)) if isinstance(attr, Sym) else []
+def _signature_message(op: Op, error: TypeError) -> str:
+    try:
+        inspect.signature(OPS[op.name].infer).bind(*op.inputs, **op.attrs)
+    except TypeError as wrong:
+        return f"wrong inputs or attributes: {wrong}"
+    return str(error)
 
 
 def _excerpt(graph: Graph, op: Op | None) -> str:
@@ -273,7 +234,7 @@ def _excerpt(graph: Graph, op: Op | None) -> str:
     lines = str(graph).split("\n")
     if op is None:
         return "\n".join(lines[:10])
-    order = [o for o in graph.walk()]
+    order = list(graph.walk())
     heads = [i for i, line in enumerate(lines) if _is_op_line(line)]
     at = heads[order.index(op)] if op in order and order.index(op) < len(heads) else 0
     shown = range(max(at - 5, 0), min(at + 6, len(lines)))
@@ -283,3 +244,5 @@ def _excerpt(graph: Graph, op: Op | None) -> str:
 def _is_op_line(line: str) -> bool:
     text = line.strip()
     return not text.startswith(("graph ", "}", "yield", "return"))
+
+

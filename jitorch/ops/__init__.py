@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from jitorch.ops import control, create, elementwise, index, linalg, nn, random, reduce, shape, structure
+from jitorch.ops import (
+    activations,
+    complex,
+    control,
+    create,
+    einsum,
+    elementary,
+    elementwise,
+    index,
+    join,
+    linalg,
+    losses,
+    nn,
+    random,
+    reduce,
+    scan,
+    select,
+    shape,
+    structure,
+    views,
+)
 
 __all__ = [
+    "activations",
+    "complex",
     "control",
     "create",
+    "einsum",
+    "elementary",
     "elementwise",
     "index",
+    "join",
     "linalg",
+    "losses",
     "nn",
     "random",
     "reduce",
+    "scan",
+    "select",
     "shape",
     "structure",
+    "views",
 ]

@@ -10,7 +10,7 @@ The interpreters carry these out themselves, since only they can run a block; `e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitorch import dispatch
@@ -50,6 +50,9 @@ def _print(xp: Any, *items: Any, sep: str = " ", end: str = "\n", numpy: bool = 
 print_op = register(OpDef(name="print", eager=_print, infer=lambda *types, **attrs: (), pure=False))
 
 
+_CONVERSIONS: dict[str, Callable[[Any], str]] = {"!r": repr, "!s": str, "!a": ascii}
+
+
 def _format(
     xp: Any, *items: Any, parts: Sequence[str | int], specs: Sequence[str], numpy: bool = False
 ) -> str:
@@ -60,13 +63,16 @@ def _format(
             continue
         conversion, spec = specs[part][:2], specs[part][2:]
         value = _display(xp, items[part], numpy)
-        value = {"!r": repr, "!s": str, "!a": ascii}.get(conversion, lambda v: v)(value)
+        if conversion in _CONVERSIONS:
+            value = _CONVERSIONS[conversion](value)
         out += format(value, spec)
     return out
 
 
 # `parts` are literal text and numbers of inputs; `specs` hold "!r" (or "!s", "!a", "!-") and the format.
-format_op = register(OpDef(name="format", eager=_format, infer=lambda *types, **attrs: ScalarType("str")))
+format_op = register(
+    OpDef(name="format", eager=_format, infer=lambda *types, **attrs: ScalarType("str"))
+)
 
 
 def _assert(xp: Any, condition: Any, *message: Any) -> tuple[()]:
@@ -84,7 +90,9 @@ def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
     raise getattr(builtins, exception)(*message)
 
 
-raise_op = register(OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False))
+raise_op = register(
+    OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False)
+)
 
 
 def _assign(xp: Any, target: Any, new: Any) -> tuple[()]:

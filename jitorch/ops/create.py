@@ -9,7 +9,29 @@ from jitorch.dispatch import apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, Sym, at_least, dim_max, floordiv
 from jitorch.ir.opdef import OPS, OpDef, register
-from jitorch.ir.types import DType, TensorType, Type, bool_, complex64, float32, int64
+from jitorch.ir.promotion import default_dtype, get_default_dtype
+from jitorch.ir.types import (
+    DType,
+    ScalarType,
+    TensorType,
+    Type,
+    bool_,
+    complex64,
+    float32,
+    float64,
+    int32,
+    int64,
+)
+from jitorch.ops.elementwise import pow_
+from jitorch.ops.families import as_dtype, composite, function, has_dtype
+from jitorch.ops.samples import fixed
+from jitorch.ops.select import where
+from jitorch.ops.shape import expand, reshape
+
+__all__ = [
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "logspace",
+    "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
+]  # fmt: skip
 
 FillValue = bool | int | float | complex
 
@@ -17,15 +39,27 @@ FillValue = bool | int | float | complex
 def _full_infer(*, shape: Shape, value: FillValue, dtype: DType) -> Type:
     for d in shape:
         if isinstance(d, int) and d < 0:
-            raise ShapeMismatch(f"Trying to create tensor with negative dimension {d}: {list(shape)}")
+            raise ShapeMismatch(
+                f"Trying to create tensor with negative dimension {d}: {list(shape)}"
+            )
     return TensorType(dtype, tuple(shape))
+
+
+def _full_eager(xp: Any, *, shape: tuple[int, ...], value: FillValue, dtype: DType) -> Any:
+    return xp.full(shape, xp.asarray(value).astype(dtype.numpy))
 
 
 full_op = register(
     OpDef(
         name="full",
-        eager=lambda xp, *, shape, value, dtype: xp.full(shape, xp.asarray(value).astype(dtype.numpy)),
+        eager=_full_eager,
         infer=_full_infer,
+        samples=fixed(
+            ((), {"shape": (2, 3), "value": 1.5, "dtype": float32}),
+            ((), {"shape": (), "value": True, "dtype": bool_}),
+            ((), {"shape": (0, 2), "value": 7, "dtype": int64}),
+            ((), {"shape": (2,), "value": 1j, "dtype": complex64}),
+        ),
     )
 )
 
@@ -39,97 +73,249 @@ def _arange_eager(xp: Any, *, start: Any, step: Any, length: int, dtype: DType) 
     return (start + step * xp.arange(length, dtype=wide)).astype(dtype.numpy)
 
 
-arange_op = register(OpDef(name="arange", eager=_arange_eager, infer=_arange_infer))
+arange_op = register(
+    OpDef(
+        name="arange",
+        eager=_arange_eager,
+        infer=_arange_infer,
+        samples=fixed(
+            ((), {"start": 0, "step": 1, "length": 5, "dtype": int64}),
+            ((), {"start": 9, "step": -2, "length": 0, "dtype": int32}),
+            ((), {"start": 0.5, "step": 0.25, "length": 4, "dtype": float32}),
+        ),
+    )
+)
 
 
-def default_dtype(value: object) -> DType:
-    """Return the dtype of a tensor made from a Python number."""
-    for python_type, dtype in ((bool, bool_), (int, int64), (float, float32), (complex, complex64)):
-        if isinstance(value, python_type):
-            return dtype
-    raise TypeMismatch(f"expected a number, got {type(value).__name__}")
-
-
-def _shape(size: tuple[Any, ...]) -> tuple[Any, ...]:
+def shape_of(size: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return sizes given one by one or as one sequence."""
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         return tuple(size[0])
     return size
 
 
-def full(size: Any, fill_value: FillValue, *, dtype: DType | None = None, device: Any = None) -> Any:
+def on_cpu(device: object) -> None:
+    """Raise unless `device` names the only one there is."""
+    if device is not None and str(device) not in ("cpu", "cpu:0"):
+        raise TypeMismatch(f"device '{device}' is not available", hint="use device='cpu'")
+
+
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: object = None) -> Any:
     """Return a tensor of the given size filled with a number.
 
     >>> jt.full((2,), 7)
     tensor([7, 7])
     """
+    on_cpu(device)
     shape = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    if not isinstance(fill_value, (bool, int, float, complex)):  # a run-time number
-        return _spread(fill_value, shape, dtype)
-    return apply(full_op, shape=shape, value=fill_value, dtype=dtype or default_dtype(fill_value))
+    if isinstance(fill_value, (bool, int, float, complex)):
+        wanted = dtype or default_dtype(fill_value)
+        return apply(full_op, shape=shape, value=fill_value, dtype=wanted)
+    # A number known at run time only: a size, a scalar of the program, a 0-d tensor.
+    number = apply(OPS["cast"], fill_value, dtype=dtype or _number_dtype(fill_value))
+    return apply(OPS["copy"], expand(number, *shape))
 
 
-def _spread(value: Any, shape: tuple[Any, ...], dtype: DType | None) -> Any:
-    """Return a run-time number spread over a shape."""
-    wanted = dtype or getattr(value, "dtype", None) or (int64 if getattr(value, "kind", "") == "int" else float32)
-    return apply(OPS["copy"], apply(OPS["expand"], apply(OPS["cast"], value, dtype=wanted), shape=shape))
+def _number_dtype(value: Any) -> DType:
+    if isinstance(value, Sym):
+        return int64
+    scalar = getattr(getattr(value, "value", None), "type", None)  # what a recorder gives
+    if isinstance(scalar, ScalarType):
+        return default_dtype({"bool": True, "int": 0, "float": 0.0}.get(scalar.kind, 0j))
+    if has_dtype(value):
+        dtype: DType = value.dtype
+        return dtype
+    raise TypeMismatch(f"expected a number to fill a tensor with, got {type(value).__name__}")
 
 
-def zeros(*size: Any, dtype: DType | None = None, device: Any = None) -> Any:
-    """Return a tensor of zeros (float32 by default)."""
-    return full(_shape(size), 0.0, dtype=dtype or float32)
+def zeros(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return a tensor of zeros, of the default dtype (float32).
+
+    >>> jt.zeros(2, 3).shape
+    torch.Size([2, 3])
+    """
+    return full(shape_of(size), 0.0, dtype=dtype or get_default_dtype(), device=device)
 
 
-def ones(*size: Any, dtype: DType | None = None, device: Any = None) -> Any:
-    """Return a tensor of ones (float32 by default)."""
-    return full(_shape(size), 1.0, dtype=dtype or float32)
+def ones(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return a tensor of ones, of the default dtype (float32)."""
+    return full(shape_of(size), 1.0, dtype=dtype or get_default_dtype(), device=device)
 
 
-def empty(*size: Any, dtype: DType | None = None, device: Any = None) -> Any:
+def empty(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return a tensor whose contents mean nothing; ours are zeros, so that runs repeat."""
-    return zeros(*size, dtype=dtype)
+    return zeros(*size, dtype=dtype, device=device)
 
 
-def zeros_like(input: Any, *, dtype: DType | None = None) -> Any:  # noqa: A002
-    """Return zeros of the shape and dtype of `input`."""
-    return full(tuple(input.shape), 0, dtype=dtype or input.dtype)
+@function("full_like")
+def full_like(
+    input: Any, fill_value: Any, *, dtype: DType | None = None, device: object = None
+) -> Any:
+    """Return a tensor of the shape and dtype of the input filled with a number."""
+    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device)
 
 
-def ones_like(input: Any, *, dtype: DType | None = None) -> Any:  # noqa: A002
-    """Return ones of the shape and dtype of `input`."""
-    return full(tuple(input.shape), 1, dtype=dtype or input.dtype)
+@function("zeros_like")
+def zeros_like(input: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return zeros of the shape and dtype of the input."""
+    return full_like(input, 0, dtype=dtype, device=device)
 
 
-def full_like(input: Any, fill_value: FillValue, *, dtype: DType | None = None) -> Any:  # noqa: A002
-    """Return a tensor of the shape and dtype of `input` filled with a number."""
-    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype)
+@function("ones_like")
+def ones_like(input: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return ones of the shape and dtype of the input."""
+    return full_like(input, 1, dtype=dtype, device=device)
 
 
-def empty_like(input: Any, *, dtype: DType | None = None) -> Any:  # noqa: A002
-    """Return a tensor of the shape and dtype of `input` whose contents mean nothing."""
-    return zeros_like(input, dtype=dtype)
+@function("empty_like")
+def empty_like(input: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return a tensor of the shape and dtype of the input whose contents mean nothing."""
+    return full_like(input, 0, dtype=dtype, device=device)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None) -> Any:
-    """Return start, start + step, ... up to but without `end`.
+@function("new_zeros")
+def _new_zeros(input: Any, *size: Any, dtype: DType | None = None) -> Any:
+    """Return zeros of the input's dtype."""
+    return zeros(*size, dtype=dtype or input.dtype)
+
+
+@function("new_ones")
+def _new_ones(input: Any, *size: Any, dtype: DType | None = None) -> Any:
+    """Return ones of the input's dtype."""
+    return ones(*size, dtype=dtype or input.dtype)
+
+
+@function("new_full")
+def _new_full(input: Any, size: Any, fill_value: Any, *, dtype: DType | None = None) -> Any:
+    """Return a tensor of the input's dtype filled with a number."""
+    return full(size, fill_value, dtype=dtype or input.dtype)
+
+
+@function("new_empty")
+def _new_empty(input: Any, *size: Any, dtype: DType | None = None) -> Any:
+    """Return a tensor of the input's dtype whose contents mean nothing."""
+    return zeros(*size, dtype=dtype or input.dtype)
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+) -> Any:
+    """Return start, start + step, ... up to but without `end`; integers give int64.
 
     >>> jt.arange(0, 1, 0.25)
     tensor([0.0000, 0.2500, 0.5000, 0.7500])
     """
+    on_cpu(device)
     if end is None:
         start, end = 0, start
     if isinstance(step, (int, float)) and step == 0:
         raise ShapeMismatch("step must be nonzero")
     whole = all(isinstance(v, (int, Sym)) for v in (start, end, step))
     length = _steps(start, end, step, whole)
-    return apply(arange_op, start=start, step=step, length=length, dtype=dtype or (int64 if whole else float32))
+    wanted = dtype or (int64 if whole else get_default_dtype())
+    return apply(arange_op, start=start, step=step, length=length, dtype=wanted)
 
 
 def _steps(start: Any, end: Any, step: Any, whole: bool) -> Any:
-    if not whole:
-        length: Dim = math.ceil((end - start) / step)
+    if whole:
+        length: Dim = 0 - floordiv(start - end, step)
     else:
-        length = 0 - floordiv(start - end, step)
+        length = math.ceil((end - start) / step)
     positive = at_least(length, 0)
     if positive is False:
         raise ShapeMismatch("upper bound and lower bound inconsistent with step sign")
     return length if positive else dim_max(length, 0)
+
+
+@composite(
+    "linspace",
+    samples=fixed(
+        ((), {"start": 0, "end": 1, "steps": 5, "dtype": float32}),
+        ((), {"start": 3.5, "end": -1, "steps": 1, "dtype": float64}),
+        ((), {"start": 0, "end": 10, "steps": 5, "dtype": int64}),
+        ((), {"start": 0, "end": 1, "steps": 0, "dtype": float32}),
+    ),
+)
+def linspace_op(*, start: float, end: float, steps: Dim, dtype: DType) -> Any:
+    i = as_dtype(arange(steps), float64)
+    last = dim_max(steps - 1, 1)
+    step = as_dtype(full((), end - start, dtype=float64) / last, float64)
+    # From the nearer end, so that both ends come out exact.
+    rising, falling = start + step * i, end - step * (steps - 1 - i)
+    return as_dtype(where(2 * i < steps, rising, falling), dtype)
+
+
+def linspace(
+    start: Any, end: Any, steps: Any, *, dtype: DType | None = None, device: object = None
+) -> Any:
+    """Return `steps` evenly spaced numbers from `start` to `end`, both included.
+
+    >>> jt.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    on_cpu(device)
+    if at_least(steps, 0) is False:
+        raise ShapeMismatch("number of steps must be non-negative")
+    wanted = dtype or get_default_dtype()
+    return apply(linspace_op, start=start, end=end, steps=steps, dtype=wanted)
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: Any,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+) -> Any:
+    """Return base ** x for `steps` evenly spaced x from `start` to `end`, both included."""
+    exponents = linspace(start, end, steps, dtype=float64, device=device)
+    return as_dtype(pow_(float(base), exponents), dtype or get_default_dtype())
+
+
+@composite(
+    "eye",
+    samples=fixed(((), {"n": 3, "m": 3, "dtype": float32}), ((), {"n": 2, "m": 4, "dtype": int64})),
+)
+def eye_op(*, n: Dim, m: Dim, dtype: DType) -> Any:
+    return as_dtype(reshape(arange(n), n, 1) == arange(m), dtype)
+
+
+def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return a matrix with ones on the diagonal and zeros elsewhere."""
+    on_cpu(device)
+    for name, size in (("n", n), ("m", n if m is None else m)):
+        if at_least(size, 0) is False:
+            raise ShapeMismatch(f"{name} must be greater or equal to 0, got {size}")
+    return apply(eye_op, n=n, m=n if m is None else m, dtype=dtype or get_default_dtype())
+
+
+@function()
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
+    """Return the coordinates of a grid: one view per vector, each of the grid's shape.
+
+    With `indexing="xy"` the first two dimensions change places, as NumPy has it by default.
+    """
+    if indexing not in ("ij", "xy"):
+        raise TypeMismatch(
+            "torch.meshgrid: indexing must be one of 'xy' or 'ij', but received: " + indexing
+        )
+    vectors = shape_of(tensors)
+    if any(v.ndim > 1 for v in vectors):
+        raise ShapeMismatch("torch.meshgrid: Expected 0D or 1D tensor in the tensor list")
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = [1, 0]
+    lengths = [v.shape[0] if v.ndim else 1 for v in vectors]
+    shape = tuple(lengths[i] for i in order)
+    out = []
+    for i, v in enumerate(vectors):
+        ones_but_one = [lengths[i] if j == order.index(i) else 1 for j in range(len(order))]
+        out.append(expand(reshape(v, *ones_but_one), *shape))
+    return tuple(out)

@@ -1,4 +1,8 @@
-"""Elementwise ops: arithmetic, comparison, logic, rounding and the elementary functions."""
+"""Elementwise arithmetic, comparison and logic. Operands broadcast and meet in a common dtype.
+
+Integers wrap around. An integer division or remainder by zero gives 0, and the smallest integer divided
+by -1 itself, as in NumPy; a kernel has no cheap way to raise there.
+"""
 
 from __future__ import annotations
 
@@ -7,354 +11,380 @@ from typing import Any
 
 import numpy as np
 
-from jitorch.dispatch import apply, method
 from jitorch.errors import TypeMismatch
-from jitorch.ir.opdef import OpDef, Scalar, register
-from jitorch.ir.promotion import common, division, floating
-from jitorch.ir.shapes import broadcast
-from jitorch.ir.types import DType, ScalarType, TensorType, Type, bool_, float32, float64
-from jitorch.ops.families import binary, tensor_type, truth, unary
+from jitorch.ir.opdef import Scalar
+from jitorch.ir.promotion import arithmetic, boolean, common, division, floating
+from jitorch.ops.families import binary, function, has_dtype, truth, unary
+from jitorch.ops.rules import integral, magnitude, negation, numeric, real, subtraction
+from jitorch.ops.samples import binary_samples
 
-
-def _special() -> Any:
-    """Return scipy.special, which costs too much to import before it is needed."""
-    import scipy.special
-
-    return scipy.special
-
-
-def _numbers(name: str, *, boolean: bool = False) -> Any:
-    """Return a promotion rule like `common` that refuses booleans, as PyTorch does for `name`."""
-
-    def rule(operands: Any) -> DType:
-        dtype = common(operands)
-        if dtype is bool_ and not boolean:
-            raise TypeMismatch(
-                f"{name}: booleans have no such operation",
-                hint="use logical_xor, ~ or logical_not, or convert with .to(torch.int64)",
-            )
-        return dtype
-
-    return rule
-
-
-def _real(name: str) -> Any:
-    def rule(operands: Any) -> DType:
-        dtype = common(operands)
-        if dtype.is_complex:
-            raise TypeMismatch(f"{name} is not supported for complex tensors")
-        return dtype
-
-    return rule
-
-
-def _absolute(dtype: DType) -> DType:
-    return {"c64": float32, "c128": float64}.get(dtype.tag, dtype)
-
+__all__ = [
+    "absolute", "add", "arctan2", "atan2", "bitwise_and", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "copysign", "div", "divide", "eq",
+    "fix", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "ge", "greater",
+    "greater_equal", "gt", "hypot", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "le",
+    "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt",
+    "maximum", "minimum", "mul", "multiply", "ne", "neg", "negative", "not_equal", "reciprocal",
+    "remainder", "rsub", "sign", "signbit", "square", "sub", "subtract", "true_divide", "trunc",
+]  # fmt: skip
 
 # Arithmetic.
 
-add_op = binary("add", lambda xp, x, y: xp.add(x, y), Scalar(float="{0} + {1}", int="{0} + {1}", bool="{0} | {1}"),
-    "Return x + y.", commutative=True, inplace=False)  # fmt: skip
-sub_op = binary("sub", lambda xp, x, y: xp.subtract(x, y), Scalar(float="{0} - {1}", int="{0} - {1}"),
-    "Return x - y.", promote=_numbers("sub"), inplace=False)  # fmt: skip
+add_op = binary(
+    "add", lambda xp, x, y: xp.add(x, y),
+    Scalar(float="{0} + {1}", int="{0} + {1}", bool="{0} | {1}"),
+    "Return x + y.", commutative=True,
+)  # fmt: skip
+sub_op = binary(
+    "sub", lambda xp, x, y: xp.subtract(x, y), Scalar(float="{0} - {1}", int="{0} - {1}"),
+    "Return x - y.", promote=subtraction,
+)  # fmt: skip
 
 
-@method("add")
-def add(x: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return x + alpha * other.
+@function("add")
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Return input + alpha * other.
 
     >>> jt.add(jt.tensor([1., 2.]), 10)
     tensor([11., 12.])
     """
-    return add_op(x, other if _is_one(alpha) else mul(other, alpha))
+    return add_op(input, _scaled(other, alpha, input))
 
 
-@method("sub", "subtract")
-def sub(x: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return x - alpha * other."""
-    return sub_op(x, other if _is_one(alpha) else mul(other, alpha))
+@function("sub", "subtract")
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Return input - alpha * other."""
+    return sub_op(input, _scaled(other, alpha, input))
 
 
-def _is_one(alpha: Any) -> bool:
-    return isinstance(alpha, int) and alpha == 1
+subtract = sub
 
 
-mul = binary("mul", lambda xp, x, y: xp.multiply(x, y), Scalar(float="{0} * {1}", int="{0} * {1}", bool="{0} & {1}"),
-    "Return x * y.", commutative=True, methods=("multiply",))  # fmt: skip
-div_op = binary("div", lambda xp, x, y: xp.true_divide(x, y), Scalar(float="{0} / {1}"),
-    "Return x / y; integers divide to floats.", promote=division, scalar_result="float", inplace=False)  # fmt: skip
-floor_divide = binary("floor_divide", lambda xp, x, y: xp.floor_divide(x, y),
+@function("rsub")
+def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Return other - alpha * input."""
+    return sub_op(other, _scaled(input, alpha, other))
+
+
+def _scaled(x: Any, alpha: Any, target: Any) -> Any:
+    """Return alpha * x."""
+    if isinstance(alpha, int) and alpha == 1:
+        return x
+    kinds = [t.dtype.kind for t in (x, target) if has_dtype(t)]
+    if isinstance(alpha, float) and all(kind in ("int", "bool") for kind in kinds):
+        raise TypeMismatch(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return mul(x, alpha)
+
+
+mul = binary(
+    "mul", lambda xp, x, y: xp.multiply(x, y),
+    Scalar(float="{0} * {1}", int="{0} * {1}", bool="{0} & {1}"),
+    "Return x * y.", commutative=True, methods=("multiply",),
+)  # fmt: skip
+multiply = mul
+div_op = binary(
+    "div", lambda xp, x, y: xp.true_divide(x, y), Scalar(float="{0} / {1}"),
+    "Return x / y; integers divide to floats.",
+    promote=division, scalar_result="float",
+)  # fmt: skip
+floor_divide = binary(
+    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y),
     Scalar(float="ffloordiv({0}, {1})", int="floordiv({0}, {1})"),
-    "Return x // y, rounded towards minus infinity.", promote=_numbers("floor_divide"))  # fmt: skip
-remainder = binary("remainder", lambda xp, x, y: xp.remainder(x, y),
+    "Return x // y, rounded towards minus infinity. An integer divided by 0 gives 0.",
+    promote=real("floor_divide"),
+)  # fmt: skip
+remainder = binary(
+    "remainder", lambda xp, x, y: xp.remainder(x, y),
     Scalar(float="fmod_floor({0}, {1})", int="mod({0}, {1})"),
-    "Return x % y, with the sign of y.", promote=_numbers("remainder"))  # fmt: skip
-fmod = binary("fmod", lambda xp, x, y: xp.fmod(x, y), None,
-    "Return the remainder of x / y with the sign of x.", promote=_numbers("fmod"))  # fmt: skip
+    "Return x % y, with the sign of y. An integer modulo 0 gives 0.",
+    promote=real("remainder"),
+)  # fmt: skip
+fmod = binary(
+    "fmod", lambda xp, x, y: xp.fmod(x, y), None,
+    "Return the remainder of x / y with the sign of x. An integer modulo 0 gives 0.",
+    promote=real("fmod"),
+)  # fmt: skip
 
 
-@method("div", "divide", "true_divide")
-def div(x: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
-    """Return x / other; with `rounding_mode` "floor" or "trunc" rounded, in the operands' own dtype."""
+def _trunc_divide(xp: Any, x: Any, y: Any) -> Any:
+    if x.dtype.kind == "f":
+        return xp.trunc(xp.true_divide(x, y))
+    # Floor division rounds down where the signs differ and something is left over.
+    quotient = xp.floor_divide(x, y)
+    return quotient + ((xp.remainder(x, y) != 0) & ((x < 0) != (y < 0))).astype(x.dtype)
+
+
+trunc_divide = binary(
+    "trunc_divide", _trunc_divide, Scalar(float="trunc({0} / {1})"),
+    "Return x / y rounded towards zero. An integer divided by 0 gives 0.",
+    promote=real("div"), inplace=False,
+)  # fmt: skip
+
+
+@function("div", "divide", "true_divide")
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """Return input / other; integers divide to floats.
+
+    With `rounding_mode` "floor" or "trunc" the quotient is rounded, in the operands' own dtype.
+    """
     if rounding_mode is None:
-        return div_op(x, other)
+        return div_op(input, other)
     if rounding_mode == "floor":
-        return floor_divide(x, other)
+        return floor_divide(input, other)
     if rounding_mode != "trunc":
-        raise TypeMismatch(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    return trunc_divide(x, other)
+        raise TypeMismatch(
+            "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
+            f"{rounding_mode!r}"
+        )
+    return trunc_divide(input, other)
 
 
-trunc_divide = binary("trunc_divide", lambda xp, x, y: xp.trunc(xp.true_divide(x, y)), None,
-    "Return x / y rounded towards zero.", promote=_numbers("div"))  # fmt: skip
+divide = true_divide = div
 
 
 def _power(xp: Any, x: Any, y: Any) -> Any:
-    return xp.power(x, y)
+    if x.dtype.kind not in "iu" or not xp.any(y < 0):
+        return xp.power(x, y)
+    # A negative power is 1/x truncated: 0, unless x is 1 or -1. NumPy refuses it.
+    odd = xp.where(y % 2 == 0, x * x, x)
+    return xp.where(y < 0, xp.where(xp.abs(x) == 1, odd, x * 0), xp.power(x, xp.maximum(y, 0)))
 
 
-pow_op = binary("pow", _power, Scalar(float="pow({0}, {1})", int="ipow({0}, {1})"),
-    "Return x ** y.", promote=_numbers("pow"), inplace=False)  # fmt: skip
+pow_op = binary(
+    "pow", _power, Scalar(float="pow({0}, {1})", int="ipow({0}, {1})"),
+    "Return x ** y.", promote=numeric("pow"),
+)  # fmt: skip
 
 
-@method("pow")
-def pow(x: Any, exponent: Any) -> Any:  # noqa: A001
-    """Return x ** exponent. Small whole exponents are products, as in NumPy's and PyTorch's own kernels."""
-    if isinstance(exponent, (int, float)) and not isinstance(exponent, bool) and exponent == 2 and _has_dtype(x):
-        return mul(x, x) if isinstance(exponent, int) or x.dtype.kind in ("float", "complex") else pow_op(x, exponent)
-    return pow_op(x, exponent)
+@function("pow")
+def pow_(input: Any, exponent: Any) -> Any:
+    """Return input ** exponent.
 
-
-def _has_dtype(x: Any) -> bool:
-    return isinstance(getattr(x, "dtype", None), DType)
-
-
-maximum = binary("maximum", lambda xp, x, y: xp.maximum(x, y), Scalar(float="maximum({0}, {1})", int="max({0}, {1})", bool="{0} | {1}"),
-    "Return the larger of x and y; NaN if either is.", promote=_real("maximum"), commutative=True, inplace=False)  # fmt: skip
-minimum = binary("minimum", lambda xp, x, y: xp.minimum(x, y), Scalar(float="minimum({0}, {1})", int="min({0}, {1})", bool="{0} & {1}"),
-    "Return the smaller of x and y; NaN if either is.", promote=_real("minimum"), commutative=True, inplace=False)  # fmt: skip
-atan2 = binary("atan2", lambda xp, x, y: xp.arctan2(x, y), Scalar(float="atan2({0}, {1})"),
-    "Return the angle of the point (y, x), in radians.", promote=floating, scalar_result="float", methods=("arctan2",))  # fmt: skip
-hypot = binary("hypot", lambda xp, x, y: xp.hypot(x, y), None,
-    "Return sqrt(x*x + y*y) without overflow.", promote=floating, scalar_result="float")  # fmt: skip
-copysign = binary("copysign", lambda xp, x, y: xp.copysign(x, y), Scalar(float="copysign({0}, {1})"),
-    "Return x with the sign of y.", promote=floating, scalar_result="float")  # fmt: skip
-
-neg = unary("neg", lambda xp, x: xp.negative(x), Scalar(float="-{0}", int="-{0}"),
-    "Return -x.", promote=_numbers("neg"), methods=("negative",))  # fmt: skip
-abs = unary("abs", lambda xp, x: xp.abs(x), Scalar(float="abs({0})", int="abs({0})"),
-    "Return the absolute value.", promote=_numbers("abs", boolean=True), result=_absolute, methods=("absolute",))  # fmt: skip
-sign = unary("sign", lambda xp, x: xp.sign(x), Scalar(float="sign({0})", int="sign({0})"),
-    "Return -1, 0 or 1 by the sign of x.", promote=_numbers("sign"))  # fmt: skip
-reciprocal = unary("reciprocal", lambda xp, x: xp.true_divide(1, x), "1 / {0}", "Return 1 / x.")
-square = unary("square", lambda xp, x: xp.square(x), Scalar(float="{0} * {0}", int="{0} * {0}"),
-    "Return x * x.", promote=_numbers("square"))  # fmt: skip
-
-# Comparison and logic.
-
-_COMPARE = {"promote": common, "result": truth, "inplace": False}
-eq = binary("eq", lambda xp, x, y: xp.equal(x, y), "{0} == {1}", "Return x == y.", promote=common, result=truth, commutative=True, inplace=False)  # fmt: skip
-ne = binary("ne", lambda xp, x, y: xp.not_equal(x, y), "{0} != {1}", "Return x != y.", promote=common, result=truth, commutative=True, inplace=False, methods=("not_equal",))  # fmt: skip
-lt = binary("lt", lambda xp, x, y: xp.less(x, y), "{0} < {1}", "Return x < y.", promote=_real("lt"), result=truth, inplace=False, methods=("less",))  # fmt: skip
-le = binary("le", lambda xp, x, y: xp.less_equal(x, y), "{0} <= {1}", "Return x <= y.", promote=_real("le"), result=truth, inplace=False, methods=("less_equal",))  # fmt: skip
-gt = binary("gt", lambda xp, x, y: xp.greater(x, y), "{0} > {1}", "Return x > y.", promote=_real("gt"), result=truth, inplace=False, methods=("greater",))  # fmt: skip
-ge = binary("ge", lambda xp, x, y: xp.greater_equal(x, y), "{0} >= {1}", "Return x >= y.", promote=_real("ge"), result=truth, inplace=False, methods=("greater_equal",))  # fmt: skip
-
-
-def _logic(operands: Any) -> DType:
-    return bool_
-
-
-logical_and = binary("logical_and", lambda xp, x, y: xp.logical_and(x, y), Scalar(bool="{0} & {1}"),
-    "Return x and y, elementwise.", promote=_logic, result=truth, commutative=True, inplace=False)  # fmt: skip
-logical_or = binary("logical_or", lambda xp, x, y: xp.logical_or(x, y), Scalar(bool="{0} | {1}"),
-    "Return x or y, elementwise.", promote=_logic, result=truth, commutative=True, inplace=False)  # fmt: skip
-logical_xor = binary("logical_xor", lambda xp, x, y: xp.logical_xor(x, y), Scalar(bool="{0} ^ {1}"),
-    "Return whether one of x, y is true and the other is not.", promote=_logic, result=truth, commutative=True, inplace=False)  # fmt: skip
-logical_not = unary("logical_not", lambda xp, x: xp.logical_not(x), Scalar(bool="not {0}"),
-    "Return not x, elementwise.", promote=_logic, result=truth, inplace=False)  # fmt: skip
-
-
-def _integers(name: str) -> Any:
-    def rule(operands: Any) -> DType:
-        dtype = common(operands)
-        if dtype.kind not in ("bool", "int"):
-            raise TypeMismatch(f"{name}: expected integers or booleans, got {dtype.name}")
-        return dtype
-
-    return rule
-
-
-bitwise_and = binary("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y), Scalar(int="{0} & {1}", bool="{0} & {1}"),
-    "Return x & y.", promote=_integers("bitwise_and"), commutative=True)  # fmt: skip
-bitwise_or = binary("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y), Scalar(int="{0} | {1}", bool="{0} | {1}"),
-    "Return x | y.", promote=_integers("bitwise_or"), commutative=True)  # fmt: skip
-bitwise_xor = binary("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y), Scalar(int="{0} ^ {1}", bool="{0} ^ {1}"),
-    "Return x ^ y.", promote=_integers("bitwise_xor"), commutative=True)  # fmt: skip
-bitwise_not = unary("bitwise_not", lambda xp, x: xp.invert(x), Scalar(int="~{0}", bool="not {0}"),
-    "Return ~x.", promote=_integers("bitwise_not"))  # fmt: skip
-bitwise_left_shift = binary("bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y), Scalar(int="shift_left({0}, {1})"),
-    "Return x << y.", promote=_integers("bitwise_left_shift"))  # fmt: skip
-bitwise_right_shift = binary("bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y), Scalar(int="shift_right({0}, {1})"),
-    "Return x >> y.", promote=_integers("bitwise_right_shift"))  # fmt: skip
-
-isnan = unary("isnan", lambda xp, x: xp.isnan(x), Scalar(float="{0} != {0}", int="False", bool="False"),
-    "Return where x is NaN.", promote=common, result=truth, inplace=False)  # fmt: skip
-isinf = unary("isinf", lambda xp, x: xp.isinf(x), Scalar(float="abs({0}) == INF", int="False", bool="False"),
-    "Return where x is plus or minus infinity.", promote=common, result=truth, inplace=False)  # fmt: skip
-isfinite = unary("isfinite", lambda xp, x: xp.isfinite(x), Scalar(float="abs({0}) < INF", int="True", bool="True"),
-    "Return where x is neither NaN nor infinite.", promote=common, result=truth, inplace=False)  # fmt: skip
-
-# Rounding.
-
-floor = unary("floor", lambda xp, x: xp.floor(x), Scalar(float="floor({0})", int="{0}"), "Round down.", promote=_numbers("floor"))
-ceil = unary("ceil", lambda xp, x: xp.ceil(x), Scalar(float="ceil({0})", int="{0}"), "Round up.", promote=_numbers("ceil"))
-trunc = unary("trunc", lambda xp, x: xp.trunc(x), Scalar(float="trunc({0})", int="{0}"), "Round towards zero.",
-    promote=_numbers("trunc"), methods=("fix",))  # fmt: skip
-round_op = unary("round", lambda xp, x: xp.rint(x) if x.dtype.kind in "fc" else x, Scalar(float="rint({0})", int="{0}"),
-    "Round to the nearest integer, halves to even.", promote=_numbers("round"), inplace=False)  # fmt: skip
-
-
-@method("round")
-def round(x: Any, *, decimals: int = 0) -> Any:  # noqa: A001
-    """Round to `decimals` places, halves to even."""
-    if decimals == 0:
-        return round_op(x)
-    scale = 10.0 ** math.fabs(decimals)
-    return div(round_op(mul(x, scale)), scale) if decimals > 0 else mul(round_op(div(x, scale)), scale)
-
-
-@method("frac")
-def frac(x: Any) -> Any:
-    """Return x - trunc(x)."""
-    return sub(x, trunc(x))
-
-
-# Elementary functions.
-
-exp = unary("exp", lambda xp, x: xp.exp(x), "exp({0})", "Return e ** x.")
-exp2 = unary("exp2", lambda xp, x: xp.exp2(x), "exp2({0})", "Return 2 ** x.")
-expm1 = unary("expm1", lambda xp, x: xp.expm1(x), "expm1({0})", "Return exp(x) - 1, accurate near 0.")
-log = unary("log", lambda xp, x: xp.log(x), "log({0})", "Return the natural logarithm.")
-log2 = unary("log2", lambda xp, x: xp.log2(x), "log2({0})", "Return the logarithm to base 2.")
-log10 = unary("log10", lambda xp, x: xp.log10(x), "log10({0})", "Return the logarithm to base 10.")
-log1p = unary("log1p", lambda xp, x: xp.log1p(x), "log1p({0})", "Return log(1 + x), accurate near 0.")
-sqrt = unary("sqrt", lambda xp, x: xp.sqrt(x), "sqrt({0})", "Return the square root.")
-rsqrt = unary("rsqrt", lambda xp, x: xp.true_divide(1, xp.sqrt(x)), "rsqrt({0})", "Return 1 / sqrt(x).")
-cbrt = unary("cbrt", lambda xp, x: xp.cbrt(x), "cbrt({0})", "Return the cube root.")
-sin = unary("sin", lambda xp, x: xp.sin(x), "sin({0})", "Return the sine of x radians.")
-cos = unary("cos", lambda xp, x: xp.cos(x), "cos({0})", "Return the cosine of x radians.")
-tan = unary("tan", lambda xp, x: xp.tan(x), "tan({0})", "Return the tangent of x radians.")
-asin = unary("asin", lambda xp, x: xp.arcsin(x), "asin({0})", "Return the angle in radians whose sine is x.", methods=("arcsin",))
-acos = unary("acos", lambda xp, x: xp.arccos(x), "acos({0})", "Return the angle in radians whose cosine is x.", methods=("arccos",))
-atan = unary("atan", lambda xp, x: xp.arctan(x), "atan({0})", "Return the angle in radians whose tangent is x.", methods=("arctan",))
-sinh = unary("sinh", lambda xp, x: xp.sinh(x), "sinh({0})", "Return the hyperbolic sine.")
-cosh = unary("cosh", lambda xp, x: xp.cosh(x), "cosh({0})", "Return the hyperbolic cosine.")
-tanh = unary("tanh", lambda xp, x: xp.tanh(x), "tanh({0})", "Return the hyperbolic tangent.")
-asinh = unary("asinh", lambda xp, x: xp.arcsinh(x), None, "Return the inverse hyperbolic sine.", methods=("arcsinh",))
-acosh = unary("acosh", lambda xp, x: xp.arccosh(x), None, "Return the inverse hyperbolic cosine.", methods=("arccosh",))
-atanh = unary("atanh", lambda xp, x: xp.arctanh(x), None, "Return the inverse hyperbolic tangent.", methods=("arctanh",))
-erf = unary("erf", lambda xp, x: _special().erf(x), "erf({0})", "Return the error function.")
-erfc = unary("erfc", lambda xp, x: _special().erfc(x), "erfc({0})", "Return 1 - erf(x), accurate for large x.")
-lgamma = unary("lgamma", lambda xp, x: _special().gammaln(x), "lgamma({0})", "Return log(abs(gamma(x))).")
-sigmoid = unary("sigmoid", lambda xp, x: _special().expit(x), "sigmoid({0})", "Return 1 / (1 + exp(-x)).")
-
-# Conversion and selection.
-
-
-def _cast_infer(x: Type, *, dtype: DType) -> Type:
-    if isinstance(x, ScalarType):
-        if x.kind not in ("bool", "int", "float", "complex"):
-            raise TypeMismatch(f"can't convert a {x} to a tensor of {dtype.name}")
-        return TensorType(dtype, ())
-    t = tensor_type(x, "cast")
-    return TensorType(dtype, t.shape, device=t.device)
-
-
-def _cast_eager(xp: Any, x: Any, *, dtype: DType) -> Any:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return xp.asarray(x).astype(dtype.numpy)
-
-
-# The kernel generator writes a cast by its target dtype, which the expression of another op can't depend on.
-cast_op = register(
-    OpDef(
-        name="cast",
-        eager=_cast_eager,
-        infer=_cast_infer,
-        scalar=Scalar(float="to_{dtype}({0})", int="to_{dtype}({0})", bool="to_{dtype}({0})"),
-    )
-)
-
-
-def _where_infer(condition: Type, x: Type, y: Type) -> Type:
-    if isinstance(condition, ScalarType) and isinstance(x, ScalarType) and x == y:
-        return x
-    c, a, b = (tensor_type(t, "where") for t in (condition, x, y))
-    if c.dtype is not bool_:
-        raise TypeMismatch(f"where: expected the condition to be a bool tensor, got {c.dtype.name}")
-    if a.dtype is not b.dtype:
-        raise TypeMismatch(f"where: operands differ in dtype: {a} and {b}")
-    return TensorType(a.dtype, broadcast(c.shape, a.shape, b.shape), device=a.device)
-
-
-where_op = register(
-    OpDef(
-        name="where",
-        eager=lambda xp, condition, x, y: xp.where(condition, x, y),
-        infer=_where_infer,
-        promote=common,
-        promote_from=1,
-        scalar=Scalar(float="select({0}, {1}, {2})", int="select({0}, {1}, {2})", bool="select({0}, {1}, {2})"),
-    )
-)
-
-
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """Return x where the condition holds and y elsewhere; the three broadcast.
-
-    >>> jt.where(jt.tensor([True, False]), 1.0, 0.0)
-    tensor([1., 0.])
+    Integers stay integers: a tensor of negative exponents gives 1/x truncated, and a negative number
+    as the exponent is refused, as PyTorch does.
     """
-    return apply(where_op, condition, x, y)
+    number = isinstance(exponent, (int, float)) and not isinstance(exponent, bool)
+    if number and has_dtype(input) and exponent == 2 and input.dtype.kind in ("float", "complex"):
+        return mul(input, input)  # correctly rounded, and cheaper
+    if number and has_dtype(input) and isinstance(exponent, int) and exponent < 0:
+        if input.dtype.kind in ("bool", "int"):
+            raise TypeMismatch(
+                "Integers to negative integer powers are not allowed.",
+                hint="convert first: x.float() ** n",
+            )
+    return pow_op(input, exponent)
 
 
-@method("where")
-def where_method(x: Any, condition: Any, other: Any) -> Any:
-    """Return x where the condition holds and `other` elsewhere."""
-    return where(condition, x, other)
+maximum = binary(
+    "maximum", lambda xp, x, y: xp.maximum(x, y),
+    Scalar(float="maximum({0}, {1})", int="max({0}, {1})", bool="{0} | {1}"),
+    "Return the larger of x and y; NaN if either is.",
+    promote=real("maximum", boolean=True), commutative=True, inplace=False,
+)  # fmt: skip
+minimum = binary(
+    "minimum", lambda xp, x, y: xp.minimum(x, y),
+    Scalar(float="minimum({0}, {1})", int="min({0}, {1})", bool="{0} & {1}"),
+    "Return the smaller of x and y; NaN if either is.",
+    promote=real("minimum", boolean=True), commutative=True, inplace=False,
+)  # fmt: skip
+fmax = binary(
+    "fmax", lambda xp, x, y: xp.fmax(x, y), None,
+    "Return the larger of x and y; NaN only if both are.",
+    promote=real("fmax", boolean=True), inplace=False,
+)  # fmt: skip
+fmin = binary(
+    "fmin", lambda xp, x, y: xp.fmin(x, y), None,
+    "Return the smaller of x and y; NaN only if both are.",
+    promote=real("fmin", boolean=True), inplace=False,
+)  # fmt: skip
+atan2 = binary(
+    "atan2", lambda xp, x, y: xp.arctan2(x, y), Scalar(float="atan2({0}, {1})"),
+    "Return the angle of the point (y, x), in radians.",
+    promote=floating, scalar_result="float", methods=("arctan2",),
+    samples=binary_samples(real("")),
+)  # fmt: skip
+arctan2 = atan2
+hypot = binary(
+    "hypot", lambda xp, x, y: xp.hypot(x, y), None,
+    "Return sqrt(x*x + y*y) without overflow.",
+    promote=floating, scalar_result="float", samples=binary_samples(real("")),
+)  # fmt: skip
+copysign = binary(
+    "copysign", lambda xp, x, y: xp.copysign(x, y), Scalar(float="copysign({0}, {1})"),
+    "Return x with the sign of y.",
+    promote=floating, scalar_result="float", samples=binary_samples(real("")),
+)  # fmt: skip
+
+neg = unary(
+    "neg", lambda xp, x: xp.negative(x), Scalar(float="-{0}", int="-{0}"),
+    "Return -x.", promote=negation, methods=("negative",),
+)  # fmt: skip
+negative = neg
+abs_ = unary(
+    "abs", lambda xp, x: xp.abs(x), Scalar(float="abs({0})", int="abs({0})"),
+    "Return the absolute value.",
+    promote=numeric("abs"), result=magnitude, methods=("absolute",),
+)  # fmt: skip
+absolute = abs_
+sign = unary(
+    "sign", lambda xp, x: x if x.dtype == np.bool_ else xp.sign(x),
+    Scalar(float="sign({0})", int="sign({0})", bool="{0}"),
+    "Return -1, 0 or 1 by the sign of x.", promote=real("sign", boolean=True),
+)  # fmt: skip
+reciprocal = unary("reciprocal", lambda xp, x: xp.reciprocal(x), "1 / {0}", "Return 1 / x.")
+square = unary(
+    "square", lambda xp, x: xp.multiply(x, x), Scalar(float="{0} * {0}", int="{0} * {0}"),
+    "Return x * x.", promote=arithmetic,
+)  # fmt: skip
+
+# Comparison.
+
+eq = binary(
+    "eq", lambda xp, x, y: xp.equal(x, y), "{0} == {1}", "Return x == y.",
+    result=truth, commutative=True,
+)  # fmt: skip
+ne = binary(
+    "ne", lambda xp, x, y: xp.not_equal(x, y), "{0} != {1}", "Return x != y.",
+    result=truth, commutative=True, methods=("not_equal",),
+)  # fmt: skip
+lt = binary(
+    "lt", lambda xp, x, y: xp.less(x, y), "{0} < {1}", "Return x < y.",
+    promote=real("lt", boolean=True), result=truth, methods=("less",),
+)  # fmt: skip
+le = binary(
+    "le", lambda xp, x, y: xp.less_equal(x, y), "{0} <= {1}", "Return x <= y.",
+    promote=real("le", boolean=True), result=truth, methods=("less_equal",),
+)  # fmt: skip
+gt = binary(
+    "gt", lambda xp, x, y: xp.greater(x, y), "{0} > {1}", "Return x > y.",
+    promote=real("gt", boolean=True), result=truth, methods=("greater",),
+)  # fmt: skip
+ge = binary(
+    "ge", lambda xp, x, y: xp.greater_equal(x, y), "{0} >= {1}", "Return x >= y.",
+    promote=real("ge", boolean=True), result=truth, methods=("greater_equal",),
+)  # fmt: skip
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
+
+isnan = unary(
+    "isnan", lambda xp, x: xp.isnan(x), Scalar(float="{0} != {0}", int="False", bool="False"),
+    "Return where x is NaN.", promote=common, result=truth, inplace=False,
+)  # fmt: skip
+isinf = unary(
+    "isinf", lambda xp, x: xp.isinf(x), Scalar(float="abs({0}) == INF", int="False", bool="False"),
+    "Return where x is plus or minus infinity.", promote=common, result=truth, inplace=False,
+)  # fmt: skip
+isfinite = unary(
+    "isfinite", lambda xp, x: xp.isfinite(x), Scalar(float="abs({0}) < INF", int="True", bool="True"),
+    "Return where x is neither NaN nor infinite.", promote=common, result=truth, inplace=False,
+)  # fmt: skip
+signbit = unary(
+    "signbit", lambda xp, x: xp.signbit(x) if x.dtype.kind == "f" else x < 0,
+    Scalar(float="copysign(1, {0}) < 0", int="{0} < 0", bool="False"),
+    "Return where the sign bit is set: negative numbers and -0.0.",
+    promote=real("signbit", boolean=True), result=truth, inplace=False,
+)  # fmt: skip
 
 
-@method("clamp", "clip")
-def clamp(x: Any, min: Any = None, max: Any = None) -> Any:  # noqa: A002
-    """Return x limited to the range from `min` to `max`; either may be None or a tensor."""
-    if min is None and max is None:
-        raise TypeMismatch("clamp: at least one of 'min' or 'max' must not be None")
-    if min is not None:
-        x = maximum(x, min)
-    return x if max is None else minimum(x, max)
+@function("isposinf")
+def isposinf(input: Any) -> Any:
+    """Return where the input is plus infinity."""
+    return eq(input, math.inf)
 
 
-@method("masked_fill")
-def masked_fill(x: Any, mask: Any, value: Any) -> Any:
-    """Return x with `value` where the mask holds."""
-    return where(mask, value, x)
+@function("isneginf")
+def isneginf(input: Any) -> Any:
+    """Return where the input is minus infinity."""
+    return eq(input, -math.inf)
 
 
-@method("lerp")
-def lerp(x: Any, end: Any, weight: Any) -> Any:
-    """Return x + weight * (end - x)."""
-    return add(x, mul(weight, sub(end, x)))
+# Logic.
+
+logical_and = binary(
+    "logical_and", lambda xp, x, y: xp.logical_and(x, y), Scalar(bool="{0} & {1}"),
+    "Return x and y, elementwise.", promote=boolean, result=truth, commutative=True,
+)  # fmt: skip
+logical_or = binary(
+    "logical_or", lambda xp, x, y: xp.logical_or(x, y), Scalar(bool="{0} | {1}"),
+    "Return x or y, elementwise.", promote=boolean, result=truth, commutative=True,
+)  # fmt: skip
+logical_xor = binary(
+    "logical_xor", lambda xp, x, y: xp.logical_xor(x, y), Scalar(bool="{0} ^ {1}"),
+    "Return whether one of x, y is true and the other is not.",
+    promote=boolean, result=truth, commutative=True,
+)  # fmt: skip
+logical_not = unary(
+    "logical_not", lambda xp, x: xp.logical_not(x), Scalar(bool="not {0}"),
+    "Return not x, elementwise.", promote=boolean, result=truth,
+)  # fmt: skip
+
+bitwise_and = binary(
+    "bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y), Scalar(int="{0} & {1}", bool="{0} & {1}"),
+    "Return x & y.", promote=integral("bitwise_and"), commutative=True,
+)  # fmt: skip
+bitwise_or = binary(
+    "bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y), Scalar(int="{0} | {1}", bool="{0} | {1}"),
+    "Return x | y.", promote=integral("bitwise_or"), commutative=True,
+)  # fmt: skip
+bitwise_xor = binary(
+    "bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y), Scalar(int="{0} ^ {1}", bool="{0} ^ {1}"),
+    "Return x ^ y.", promote=integral("bitwise_xor"), commutative=True,
+)  # fmt: skip
+bitwise_not = unary(
+    "bitwise_not", lambda xp, x: xp.invert(x), Scalar(int="~{0}", bool="not {0}"),
+    "Return ~x.", promote=integral("bitwise_not"),
+)  # fmt: skip
+bitwise_left_shift = binary(
+    "bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y), Scalar(int="shift_left({0}, {1})"),
+    "Return x << y; 0 where y is negative or no smaller than the number of bits.",
+    promote=integral("bitwise_left_shift"),
+)  # fmt: skip
+bitwise_right_shift = binary(
+    "bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y),
+    Scalar(int="shift_right({0}, {1})"),
+    "Return x >> y; only the sign is left where y is negative or no smaller than the number of bits.",
+    promote=integral("bitwise_right_shift"),
+)  # fmt: skip
+
+# Rounding. Integers are round already.
+
+floor = unary(
+    "floor", lambda xp, x: xp.floor(x), Scalar(float="floor({0})", int="{0}"),
+    "Round down.", promote=real("floor"),
+)  # fmt: skip
+ceil = unary(
+    "ceil", lambda xp, x: xp.ceil(x), Scalar(float="ceil({0})", int="{0}"),
+    "Round up.", promote=real("ceil"),
+)  # fmt: skip
+trunc = unary(
+    "trunc", lambda xp, x: xp.trunc(x), Scalar(float="trunc({0})", int="{0}"),
+    "Round towards zero.", promote=real("trunc"), methods=("fix",),
+)  # fmt: skip
+fix = trunc
+round_op = unary(
+    "round", lambda xp, x: xp.rint(x) if x.dtype.kind == "f" else x,
+    Scalar(float="rint({0})", int="{0}"),
+    "Round to the nearest integer, halves to even.", promote=real("round"),
+)  # fmt: skip
 
 
-@method("addcmul")
-def addcmul(x: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    """Return x + value * tensor1 * tensor2."""
-    return add(x, mul(mul(tensor1, tensor2), value))
+@function("round")
+def round_(input: Any, *, decimals: int = 0) -> Any:
+    """Round to `decimals` places, halves to even.
+
+    >>> jt.round(jt.tensor([0.5, 1.5, 2.345]), decimals=0)
+    tensor([0., 2., 2.])
+    """
+    if decimals == 0:
+        return round_op(input)
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return div(round_op(mul(input, scale)), scale)
+    return mul(round_op(div(input, scale)), scale)
 
 
-@method("addcdiv")
-def addcdiv(x: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    """Return x + value * tensor1 / tensor2."""
-    return add(x, mul(div(tensor1, tensor2), value))
+@function("frac")
+def frac(input: Any) -> Any:
+    """Return input - trunc(input)."""
+    return sub(input, trunc(input))

@@ -1,36 +1,47 @@
-"""Indexing: what `x[...]` and `x[...] = v` mean, and gathers."""
+"""Indexing: what `x[...]` and `x[...] = v` mean, and gathers.
+
+A key is split in two: slices, integers, None and `...` are views; the tensors and lists among it make one
+`index` op on that view.
+"""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from jitorch.dispatch import apply, method
+from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
+from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ir.types import TensorType, Type, bool_
-from jitorch.ops.families import tensor_type
-from jitorch.ops.shape import reshape, select, slice_dim, unsqueeze
+from jitorch.ir.types import DType, TensorType, Type, bool_, int64
+from jitorch.ops.families import as_dtype, as_operand, function, tensor_type
+from jitorch.ops.samples import fixed, ramp, strided
+from jitorch.ops.select import filling, where
+from jitorch.ops.shape import expand, reshape, select, slice_dim, unbind, unsqueeze
 from jitorch.ops.structure import UNKNOWN_SIZE
+
+__all__ = [
+    "argwhere", "gather", "index_add", "index_fill", "index_put", "index_select", "masked_select",
+    "nonzero", "scatter", "scatter_add", "take", "take_along_dim",
+]  # fmt: skip
 
 # index(x, i, j, ...) {dims=(...)}: the index tensors stand at the dimensions `dims` of x.
 
 
-def _advanced(x: TensorType, indices: tuple[Type, ...], dims: tuple[int, ...]) -> tuple[tuple[Dim, ...], list[int]]:
+def _advanced(
+    x: TensorType, indices: tuple[Type, ...], dims: tuple[int, ...]
+) -> tuple[tuple[Dim, ...], list[int]]:
     """Return the shape of what the indices pick, and which dimensions of x they use up."""
     shapes: list[tuple[Dim, ...]] = []
     used: list[int] = []
     for i, dim in zip(indices, dims, strict=True):
         t = tensor_type(i, "index")
         if t.dtype is bool_:
-            if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(t.shape, x.shape[dim:], strict=False)):
-                raise IndexOutOfRange(
-                    f"The shape of the mask {show(t.shape)} at index {dim} does not match the shape of the "
-                    f"indexed tensor {show(x.shape)}"
-                )
+            _check_mask(x, t, dim)
             shapes.append((UNKNOWN_SIZE,))
             used += range(dim, dim + t.ndim)
         elif t.dtype.kind == "int":
@@ -40,10 +51,25 @@ def _advanced(x: TensorType, indices: tuple[Type, ...], dims: tuple[int, ...]) -
             raise IndexOutOfRange("tensors used as indices must be long, int, byte or bool tensors")
     if any(d >= x.ndim for d in used):
         raise IndexOutOfRange(f"too many indices for tensor of dimension {x.ndim}")
-    return broadcast(*shapes), used
+    try:
+        return broadcast(*shapes), used
+    except ShapeMismatch:
+        sizes = ", ".join(map(show, shapes))
+        raise IndexOutOfRange(
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes {sizes}"
+        ) from None
 
 
-def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> Type:
+def _check_mask(x: TensorType, mask: TensorType, dim: int) -> None:
+    for i, (have, want) in enumerate(zip(mask.shape, x.shape[dim:], strict=False), dim):
+        if isinstance(have, int) and isinstance(want, int) and have != want:
+            raise IndexOutOfRange(
+                f"The shape of the mask {show(mask.shape)} at index {i - dim} does not match the "
+                f"shape of the indexed tensor {show(x.shape)} at index {i}"
+            )
+
+
+def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> TensorType:
     t = tensor_type(x, "index")
     picked, used = _advanced(t, indices, dims)
     rest = [d for i, d in enumerate(t.shape) if i not in used]
@@ -52,72 +78,152 @@ def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> Type:
     return TensorType(t.dtype, (*rest[:at], *picked, *rest[at:]), device=t.device)
 
 
-def _key(ndim: int, indices: tuple[Any, ...], dims: tuple[int, ...]) -> tuple[Any, ...]:
+def _key(indices: tuple[Any, ...], dims: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the NumPy key with the indices at their dimensions."""
     key: list[Any] = []
+    covered = 0
     for i, dim in zip(indices, dims, strict=True):
-        covered = sum(k.ndim if getattr(k, "dtype", None) == np.bool_ else 1 for k in key)
         key += [slice(None)] * (dim - covered)
         key.append(i)
+        covered = dim + (i.ndim if i.dtype == np.bool_ else 1)
     return tuple(key)
+
+
+def _index_error(error: IndexError) -> IndexOutOfRange:
+    return IndexOutOfRange(str(error).replace("for axis", "for dimension"))
 
 
 def _index_eager(xp: Any, x: Any, *indices: Any, dims: tuple[int, ...]) -> Any:
     try:
-        return x[_key(x.ndim, indices, dims)]
+        return x[_key(indices, dims)]
     except IndexError as error:
-        raise IndexOutOfRange(str(error)) from None
+        raise _index_error(error) from None
 
 
-index_op = register(OpDef(name="index", eager=_index_eager, infer=_index_infer))
+_ROWS = np.array([[2, 0], [-1, 1]])
+_MASK = np.array([True, False, True])
+
+index_op = register(
+    OpDef(
+        name="index",
+        eager=_index_eager,
+        infer=_index_infer,
+        samples=fixed(
+            ((ramp(3, 4, 2), _ROWS), {"dims": (0,)}),
+            ((strided(), _ROWS, np.array([0, 1])), {"dims": (0, 1)}),
+            ((ramp(3, 4, 3), _ROWS, np.array([0, 1])), {"dims": (0, 2)}),
+            ((ramp(2, 3, 4), _MASK), {"dims": (1,)}),
+            ((ramp(2, 3), ramp(2, 3) > 0), {"dims": (0,)}),
+            ((ramp(3, 4), np.array([], np.int64)), {"dims": (1,)}),
+            ((ramp(3), np.array(1, np.int32)), {"dims": (0,)}),
+        ),
+    )
+)
 
 
 def _put_infer(x: Type, new: Type, *indices: Type, dims: tuple[int, ...], accumulate: bool) -> Type:
     t, v = tensor_type(x, "index_put"), tensor_type(new, "index_put")
     target = _index_infer(t, *indices, dims=dims)
-    assert isinstance(target, TensorType)
     if v.dtype is not t.dtype:
-        raise TypeMismatch(f"Index put requires the source and destination dtypes match, got {t.dtype.name} and {v.dtype.name}")
+        raise TypeMismatch(
+            "Index put requires the source and destination dtypes match, got "
+            f"{t.dtype.name} for the destination and {v.dtype.name} for the source."
+        )
     if v.ndim > target.ndim:
-        raise ShapeMismatch(f"shape mismatch: value tensor of shape {show(v.shape)} cannot be broadcast to indexing result of shape {show(target.shape)}")
+        raise ShapeMismatch(_mismatch(show(v.shape), show(target.shape)))
     return TensorType(t.dtype, t.shape, device=t.device)
 
 
-def _put_eager(xp: Any, x: Any, new: Any, *indices: Any, dims: tuple[int, ...], accumulate: bool) -> Any:
+def _mismatch(value: str, target: str) -> str:
+    return (
+        f"shape mismatch: value tensor of shape {value} cannot be broadcast to indexing result of "
+        f"shape {target}"
+    )
+
+
+def _put_eager(
+    xp: Any, x: Any, new: Any, *indices: Any, dims: tuple[int, ...], accumulate: bool
+) -> Any:
     out = x.copy()
-    key = _key(x.ndim, indices, dims)
+    key = _key(indices, dims)
     try:
         if accumulate:
             xp.add.at(out, key, new)
         else:
             out[key] = new
     except IndexError as error:
-        raise IndexOutOfRange(str(error)) from None
-    except ValueError as error:
-        raise ShapeMismatch(str(error)) from None
+        raise _index_error(error) from None
+    except ValueError:
+        raise ShapeMismatch(_mismatch(show(new.shape), show(x[key].shape))) from None
     return out
 
 
-index_put_op = register(OpDef(name="index_put", eager=_put_eager, infer=_put_infer))
+index_put_op = register(
+    OpDef(
+        name="index_put",
+        eager=_put_eager,
+        infer=_put_infer,
+        samples=fixed(
+            ((ramp(3, 4), ramp(4), np.array([2, 0])), {"dims": (0,), "accumulate": False}),
+            (
+                (ramp(3, 4), np.array(1, np.float32), np.array([1, 1])),
+                {"dims": (1,), "accumulate": True},
+            ),
+            (
+                (ramp(3, 2), np.array(0, np.float32), ramp(3, 2) < 0),
+                {"dims": (0,), "accumulate": False},
+            ),
+        ),
+    )
+)
 
 
 def _gather_infer(x: Type, index: Type, *, dim: int) -> Type:
     t, i = tensor_type(x, "gather"), tensor_type(index, "gather")
-    if i.dtype.name != "int64":
-        raise TypeMismatch(f"gather(): Expected dtype int64 for index, got {i.dtype.name}")
+    if i.dtype.name not in ("int64", "int32"):
+        raise TypeMismatch(f"gather(): Expected dtype int32/int64 for index, got {i.dtype.name}")
     if i.ndim != t.ndim:
-        raise ShapeMismatch("gather(): Index tensor must have the same number of dimensions as input tensor")
+        raise ShapeMismatch(
+            "gather(): Index tensor must have the same number of dimensions as input tensor"
+        )
+    for d, (have, most) in enumerate(zip(i.shape, t.shape, strict=True)):
+        if d != dim and D.at_least(most, have) is False:
+            raise ShapeMismatch(
+                f"Size does not match at dimension {d} expected index {show(i.shape)} to be no "
+                f"larger than self {show(t.shape)} apart from dimension {dim}"
+            )
     return TensorType(t.dtype, i.shape, device=t.device)
 
 
+def _check_bounds(index: Any, dim: int, size: int) -> None:
+    bad = index[(index < 0) | (index >= size)]
+    if bad.size:
+        raise IndexOutOfRange(
+            f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
+        )
+
+
 def _gather_eager(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
-    if index.size and (index.min() < 0 or index.max() >= x.shape[dim]):
-        bad = index[(index < 0) | (index >= x.shape[dim])][0]
-        raise IndexOutOfRange(f"index {bad} is out of bounds for dimension {dim} with size {x.shape[dim]}")
+    if x.ndim == 0:
+        _check_bounds(index, dim, 1)
+        return x.copy()
+    _check_bounds(index, dim, x.shape[dim])
     cut = tuple(slice(n) if d != dim else slice(None) for d, n in enumerate(index.shape))
     return xp.take_along_axis(x[cut], index, axis=dim)
 
 
-gather_op = register(OpDef(name="gather", eager=_gather_eager, infer=_gather_infer))
+gather_op = register(
+    OpDef(
+        name="gather",
+        eager=_gather_eager,
+        infer=_gather_infer,
+        samples=fixed(
+            ((ramp(3, 4), np.array([[0, 1], [3, 3]])), {"dim": 1}),
+            ((strided(), np.array([[2, 0, 1]])), {"dim": 0}),
+            ((ramp(3, 4), np.zeros((0, 4), np.int64)), {"dim": 0}),
+        ),
+    )
+)
 
 
 def _scatter_infer(x: Type, index: Type, src: Type, *, dim: int, accumulate: bool) -> Type:
@@ -129,12 +235,11 @@ def _scatter_infer(x: Type, index: Type, src: Type, *, dim: int, accumulate: boo
 
 
 def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulate: bool) -> Any:
-    if index.size and (index.min() < 0 or index.max() >= x.shape[dim]):
-        raise IndexOutOfRange(f"scatter: an index is out of bounds for dimension {dim} with size {x.shape[dim]}")
+    _check_bounds(index, dim, x.shape[dim])
     out = x.copy()
     where = list(xp.indices(index.shape, sparse=True))
     where[dim] = index
-    part = xp.broadcast_to(src, index.shape) if src.ndim == 0 else src[tuple(map(slice, index.shape))]
+    part = xp.broadcast_to(src, index.shape) if not src.ndim else src[_corner(index.shape)]
     if accumulate:
         xp.add.at(out, tuple(where), part)
     else:
@@ -142,23 +247,48 @@ def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulat
     return out
 
 
-scatter_op = register(OpDef(name="scatter", eager=_scatter_eager, infer=_scatter_infer))
+def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(map(slice, shape))
+
+
+scatter_op = register(
+    OpDef(
+        name="scatter",
+        eager=_scatter_eager,
+        infer=_scatter_infer,
+        samples=fixed(
+            (
+                (ramp(3, 4), np.array([[0, 1], [3, 3]]), ramp(2, 2)),
+                {"dim": 1, "accumulate": False},
+            ),
+            (
+                (ramp(3, 4), np.array([[2, 0, 0]]), ramp(3, 3)),
+                {"dim": 0, "accumulate": True},
+            ),
+            (
+                (ramp(3), np.array([1]), np.array(9, np.float32)),
+                {"dim": 0, "accumulate": False},
+            ),
+        ),
+    )
+)
 
 
 def _nonzero_infer(x: Type) -> Type:
-    from jitorch.ir.types import int64
-
     return TensorType(int64, (UNKNOWN_SIZE, tensor_type(x, "nonzero").ndim))
 
 
 nonzero_op = register(
-    OpDef(name="nonzero", eager=lambda xp, x: xp.argwhere(x), infer=_nonzero_infer)
+    OpDef(
+        name="nonzero",
+        eager=lambda xp, x: xp.argwhere(x),
+        infer=_nonzero_infer,
+        samples=lambda: [((x,), {}) for x in (ramp(2, 3), strided(), ramp(0, 3), ramp())],
+    )
 )
 
 
 # x[...] and x[...] = v.
-
-Key = tuple[Any, ...]
 
 
 def _normalised(key: Any, ndim: int) -> list[Any]:
@@ -166,21 +296,24 @@ def _normalised(key: Any, ndim: int) -> list[Any]:
     items = list(key) if isinstance(key, tuple) else [key]
     used = sum(_consumes(k) for k in items)
     if used > ndim:
+        if ndim == 0:
+            raise IndexOutOfRange("invalid index of a 0-dim tensor.", hint="use x.item()")
         raise IndexOutOfRange(f"too many indices for tensor of dimension {ndim}")
     dots = [i for i, k in enumerate(items) if k is Ellipsis]
-    if len(dots) > 1:
-        raise IndexOutOfRange("an index can only have a single ellipsis ('...')")
     fill = [slice(None)] * (ndim - used)
     at = dots[0] if dots else len(items)
-    return items[:at] + fill + items[at + len(dots) :]
+    rest = [k for k in items[at:] if k is not Ellipsis]  # further ... stand for nothing
+    return items[:at] + fill + rest
 
 
 def _consumes(k: Any) -> int:
     """Return how many dimensions of the tensor one part of a key stands for."""
-    if k is None or k is Ellipsis or isinstance(k, bool):
+    if k is None or k is Ellipsis or isinstance(k, (bool, np.bool_)):
         return 0
+    if isinstance(k, list):
+        k = _as_index(k)
     dtype = getattr(k, "dtype", None)
-    if dtype is bool_ or dtype == np.bool_:
+    if dtype is bool_ or (isinstance(dtype, np.dtype) and dtype == np.bool_):
         return int(k.ndim)
     return 1
 
@@ -188,6 +321,27 @@ def _consumes(k: Any) -> int:
 def is_size(k: Any) -> bool:
     """Whether `k` is an integer, known or symbolic."""
     return isinstance(k, (int, np.integer, Sym)) and not isinstance(k, bool)
+
+
+def _bound(v: Any) -> Any:
+    """Return a bound of a slice as an integer, known or symbolic, or None."""
+    if v is None or (is_size(v) and not isinstance(v, np.integer)):
+        return v
+    try:
+        return operator.index(v)
+    except TypeError:
+        raise TypeMismatch(
+            f"slice indices must be integers or None or have an __index__ method, got {v!r}"
+        ) from None
+
+
+def _sliced(x: Any, dim: int, k: slice) -> Any:
+    if k.start is None and k.stop is None and k.step is None:
+        return x
+    step = 1 if k.step is None else k.step
+    if not isinstance(step, int):
+        raise TypeMismatch("a slice step must be an int known at compile time")
+    return slice_dim(x, dim, _bound(k.start), _bound(k.stop), step)
 
 
 def basic_view(x: Any, key: Any) -> tuple[Any, list[tuple[int, Any]]]:
@@ -201,95 +355,160 @@ def basic_view(x: Any, key: Any) -> tuple[Any, list[tuple[int, Any]]]:
         if k is None:
             x = unsqueeze(x, at)
             at += 1
-        elif isinstance(k, bool):
-            raise TypeMismatch("indexing with a Python bool is not supported", hint="use a bool tensor")
+        elif isinstance(k, (bool, np.bool_)):  # a mask of no dimensions
+            x = unsqueeze(x, at)
+            x = x if k else slice_dim(x, at, 0, 0, 1)
+            at += 1
         elif isinstance(k, slice):
-            if k != slice(None):
-                step = 1 if k.step is None else k.step
-                if not isinstance(step, int):
-                    raise TypeMismatch("a slice step must be an int known at compile time")
-                if step < 1:
-                    raise ShapeMismatch("slice step must be positive", hint="use torch.flip to reverse")
-                x = slice_dim(x, at, k.start, k.stop, step)
+            x = _sliced(x, at, k)
             at += 1
         elif is_size(k):
-            x = select(x, at, k if not isinstance(k, np.integer) else int(k))
-        elif hasattr(k, "dtype") or isinstance(k, (list, np.ndarray)):
-            rest.append((at, k))
-            at += _consumes(k)
+            x = select(x, at, int(k) if isinstance(k, np.integer) else k)
+        elif hasattr(k, "dtype") or isinstance(k, (list, range)):
+            index = _as_index(k)
+            rest.append((at, index))
+            at += _consumes(index)
         else:
-            raise TypeMismatch(
-                f"only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors are valid "
-                f"indices (got {type(k).__name__})"
+            raise IndexOutOfRange(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors are "
+                f"valid indices (got {type(k).__name__})"
             )
     return x, rest
 
 
-@method("__getitem__")
-def getitem(x: Any, key: Any) -> Any:
-    """Return x[key], a view unless an index tensor takes part."""
-    view, rest = basic_view(x, key)
+def _as_index(k: Any) -> Any:
+    """Return a list of indices as an array; arrays and tensors as they are."""
+    if not isinstance(k, (list, range)):
+        return k
+    return np.asarray(k, np.int64) if not len(k) else np.asarray(k)
+
+
+@function("__getitem__")
+def getitem(input: Any, key: Any) -> Any:
+    """Return input[key], a view unless an index tensor takes part."""
+    view, rest = basic_view(input, key)
     if not rest:
         return view
-    return apply(index_op, view, *(_as_index(k) for _, k in rest), dims=tuple(d for d, _ in rest))
-
-
-def _as_index(k: Any) -> Any:
-    return np.asarray(k) if isinstance(k, list) else k
-
-
-@method()
-def index_select(x: Any, dim: int, index: Any) -> Any:
-    """Return the entries of dimension `dim` that the 1-D index tensor names."""
-    if index.ndim > 1:
-        raise IndexOutOfRange("index_select(): Index is supposed to be a vector")
-    return apply(index_op, x, reshape(index, -1), dims=(axis(dim, x.ndim),))
-
-
-@method()
-def gather(x: Any, dim: int, index: Any) -> Any:
-    """Return out[i][j] = x[index[i][j]][j] (for dim 0), and so on for other dimensions."""
-    return apply(gather_op, x, index, dim=axis(dim, x.ndim))
-
-
-@method()
-def scatter(x: Any, dim: int, index: Any, src: Any) -> Any:
-    """Return a copy of x with out[index[i][j]][j] = src[i][j] (for dim 0)."""
-    return apply(scatter_op, x, index, _like(src, x), dim=axis(dim, x.ndim), accumulate=False)
-
-
-@method()
-def scatter_add(x: Any, dim: int, index: Any, src: Any) -> Any:
-    """Return a copy of x with src[i][j] added to out[index[i][j]][j] (for dim 0)."""
-    return apply(scatter_op, x, index, _like(src, x), dim=axis(dim, x.ndim), accumulate=True)
-
-
-def _like(value: Any, x: Any) -> Any:
-    """Return a number as a 0-d tensor of x's dtype."""
-    from jitorch.ir.opdef import OPS
-
-    return value if hasattr(value, "dtype") else apply(OPS["constant"], value=value, dtype=x.dtype)
-
-
-@method()
-def take(x: Any, index: Any) -> Any:
-    """Return the entries of the flattened x that the index tensor names."""
-    return apply(index_op, reshape(x, -1), index, dims=(0,))
-
-
-@method()
-def masked_select(x: Any, mask: Any) -> Any:
-    """Return the elements of x where the mask holds, as a vector."""
-    return getitem(x, mask)
-
-
-@method()
-def nonzero(x: Any) -> Any:
-    """Return the indices of the elements that are not zero, one row each."""
-    return apply(nonzero_op, x)
+    return apply(index_op, view, *(k for _, k in rest), dims=tuple(d for d, _ in rest))
 
 
 def put(view: Any, rest: list[tuple[int, Any]], value: Any, accumulate: bool = False) -> Any:
     """Return `view` with the entries that the index tensors name replaced by `value`."""
-    indices = [_as_index(k) for _, k in rest]
-    return apply(index_put_op, view, value, *indices, dims=tuple(d for d, _ in rest), accumulate=accumulate)
+    indices = [as_operand(_as_index(k)) for _, k in rest]
+    if len(indices) == 1 and not accumulate and _covers(indices[0], view) and value.ndim == 0:
+        return where(indices[0], value, view)
+    dims = tuple(d for d, _ in rest)
+    return apply(index_put_op, view, value, *indices, dims=dims, accumulate=accumulate)
+
+
+def _covers(mask: Any, x: Any) -> bool:
+    """Whether `mask` is a mask with one element for each of x."""
+    same_rank = mask.dtype is bool_ and mask.ndim == x.ndim
+    return same_rank and all(map(D.equal, mask.shape, x.shape))
+
+
+# The public functions.
+
+
+def _vector(name: str, index: Any) -> Any:
+    if index.ndim > 1:
+        raise IndexOutOfRange(f"{name}(): Index is supposed to be a vector")
+    return reshape(index, -1)
+
+
+@function("index_select")
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """Return the entries of dimension `dim` that the 1-D index tensor names."""
+    return apply(index_op, input, _vector("index_select", index), dims=(axis(dim, input.ndim),))
+
+
+def _put_along(x: Any, dim: int, index: Any, new: Any, accumulate: bool) -> Any:
+    """Return x with the entries of `dim` that the index names replaced by those of `new`."""
+    at, n = axis(dim, x.ndim), index.shape[0]
+    new = expand(new, *x.shape[:at], n, *x.shape[at + 1 :])
+    return apply(index_put_op, x, new, index, dims=(at,), accumulate=accumulate)
+
+
+@function("index_add", inplace=True)
+def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """Return the input with alpha * source[i] added to entry index[i] of dimension `dim`."""
+    scaled = as_dtype(source * alpha, input.dtype)
+    return _put_along(input, dim, _vector("index_add", index), scaled, True)
+
+
+@function("index_fill", inplace=True)
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
+    """Return the input with `value` in the entries of dimension `dim` that the index names."""
+    number = filling(value, input.dtype)
+    return _put_along(input, dim, _vector("index_fill", index), number, False)
+
+
+@function("index_put", inplace=True)
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """Return the input with input[indices] set to (or, accumulating, increased by) `values`."""
+    view, rest = basic_view(input, tuple(indices))
+    return put(view, rest, values, accumulate)
+
+
+@function("gather")
+def gather(input: Any, dim: int, index: Any) -> Any:
+    """Return out[i][j] = input[index[i][j]][j] (for dim 0), and so on for other dimensions."""
+    return apply(gather_op, input, index, dim=axis(dim, input.ndim))
+
+
+@function("take_along_dim")
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """As `gather`; without a dimension, from the flattened input."""
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(indices, -1))
+    return gather(input, dim, indices)
+
+
+def _source(value: Any, dtype: DType) -> Any:
+    return value if hasattr(value, "dtype") else filling(value, dtype)
+
+
+@function("scatter", inplace=True)
+def scatter(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None) -> Any:
+    """Return a copy of the input with out[index[i][j]][j] = src[i][j] (for dim 0).
+
+    `src` may be a number, also given as `value`.
+    """
+    new = _source(value if src is None else src, input.dtype)
+    return apply(scatter_op, input, index, new, dim=axis(dim, input.ndim), accumulate=False)
+
+
+@function("scatter_add", inplace=True)
+def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
+    """Return a copy of the input with src[i][j] added to out[index[i][j]][j] (for dim 0)."""
+    new = _source(src, input.dtype)
+    return apply(scatter_op, input, index, new, dim=axis(dim, input.ndim), accumulate=True)
+
+
+@function("take")
+def take(input: Any, index: Any) -> Any:
+    """Return the entries of the flattened input that the index tensor names."""
+    return apply(index_op, reshape(input, -1), index, dims=(0,))
+
+
+@function("masked_select")
+def masked_select(input: Any, mask: Any) -> Any:
+    """Return the elements of the input where the mask holds, as a vector; the two broadcast."""
+    shape = broadcast(tuple(input.shape), tuple(mask.shape))
+    return apply(index_op, expand(input, *shape), expand(mask, *shape), dims=(0,))
+
+
+@function("nonzero")
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """Return the indices of the elements that are not zero, one row each.
+
+    With `as_tuple`, one tensor per dimension.
+    """
+    found = apply(nonzero_op, input)
+    return unbind(found, 1) if as_tuple else found
+
+
+@function("argwhere")
+def argwhere(input: Any) -> Any:
+    """As `nonzero`."""
+    return nonzero(input)

@@ -1,43 +1,94 @@
-"""Reductions: folds over dimensions, what is composed of them, and scans."""
+"""Reductions: folds over dimensions, and what is composed of them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from jitorch.dispatch import apply, method
-from jitorch.errors import ShapeMismatch, TypeMismatch
+from jitorch.dispatch import apply
+from jitorch.errors import IndexOutOfRange, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.opdef import OPS, OpDef, Reduce, register
 from jitorch.ir.promotion import numpy_rules
 from jitorch.ir.shapes import axes, axis, reduced
-from jitorch.ir.types import DType, TensorType, Type, bool_, float64, int64
-from jitorch.ops.elementwise import add, div, exp, isfinite, log, pow, sqrt, square, sub, where
-from jitorch.ops.families import composite, tensor_type
+from jitorch.ir.types import DType, TensorType, Type, bool_, float16, float32, float64, int64, uint8
+from jitorch.ops.elementary import exp, log, sqrt
+from jitorch.ops.elementwise import (
+    abs_,
+    add,
+    div,
+    isfinite,
+    isnan,
+    maximum,
+    minimum,
+    ne,
+    pow_,
+    square,
+    sub,
+)
+from jitorch.ops.families import as_dtype, composite, function, tensor_type
+from jitorch.ops.samples import Samples, extremes, ramp, special, strided
+from jitorch.ops.select import isclose, where
 from jitorch.ops.shape import flatten, reshape
+
+__all__ = [
+    "allclose", "amax", "amin", "aminmax", "argmax", "argmin", "count_nonzero", "equal",
+    "logsumexp", "mean", "nanmean", "nansum", "norm", "prod", "std", "std_mean", "var", "var_mean",
+]  # fmt: skip
 
 Dims = tuple[int, ...]
 
+# Folds.
 
-def _reduction(name: str, eager: Any, fold: Reduce | None, result: Any = lambda d: d) -> OpDef:
+
+def _fold_samples(*, empty: bool, extra: dict[str, Any]) -> Samples:
+    def samples() -> list[Any]:
+        out: list[Any] = [
+            ((special().reshape(1, -1),), {"dim": (0, 1), "keepdim": False}),
+            ((ramp(2, 3, 4),), {"dim": (1,), "keepdim": True}),
+            ((strided(),), {"dim": (0,), "keepdim": False}),
+            ((ramp(2, 3, 4, dtype="float16"),), {"dim": (0, 2), "keepdim": False}),
+            ((extremes(),), {"dim": (0,), "keepdim": False}),
+            ((ramp(2, 3, dtype="bool"),), {"dim": (1,), "keepdim": False}),
+            ((ramp(0, 3),), {"dim": (1,), "keepdim": False}),
+            ((ramp(),), {"dim": (), "keepdim": False}),
+        ]
+        if empty:
+            out.append(((ramp(0, 3),), {"dim": (0,), "keepdim": True}))
+        return [(args, {**attrs, **extra}) for args, attrs in out]
+
+    return samples
+
+
+def _reduction(name: str, eager: Any, fold: Reduce, result: Any = lambda d: d) -> OpDef:
     """Register a reduction over `dim` (a sorted tuple of dimension numbers)."""
 
     def infer(x: Type, *, dim: Dims, keepdim: bool) -> Type:
         t = tensor_type(x, name)
-        if fold is not None and not fold.empty and 0 in [t.shape[d] for d in dim]:
-            raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
+        if not fold.empty:
+            require_elements(name, t.shape, dim)
         return TensorType(result(t.dtype), reduced(t.shape, dim, keepdim), device=t.device)
 
     def run(xp: Any, x: Any, *, dim: Dims, keepdim: bool) -> Any:
-        if fold is not None and not fold.empty and math.prod(x.shape[d] for d in dim) == 0 and _result_size(x, dim):
-            raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
+        if not fold.empty:
+            require_elements(name, x.shape, dim)
         return eager(xp, x, dim, keepdim)
 
-    return register(OpDef(name=name, eager=run, infer=infer, reduce=fold))
+    samples = _fold_samples(empty=fold.empty, extra={})
+    return register(OpDef(name=name, eager=run, infer=infer, reduce=fold, samples=samples))
 
 
-def _result_size(x: Any, dim: Dims) -> int:
-    return math.prod(n for i, n in enumerate(x.shape) if i not in dim)
+def require_elements(name: str, shape: D.Shape, dim: Dims) -> None:
+    """Raise if a reduction that needs an element (a maximum) would meet none."""
+    for d in dim:
+        if shape[d] == 0 and len(dim) == len(shape):
+            raise IndexOutOfRange(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+                "Specify the reduction dim with the 'dim' argument."
+            )
+        if shape[d] == 0:
+            raise IndexOutOfRange(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
 def _lowest(dtype: DType) -> str:
@@ -53,32 +104,50 @@ def _limits(dtype: DType) -> tuple[int, int]:
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed else (0, 2**bits - 1)
 
 
-def _half_in_single(xp: Any, x: Any, fold: Any, dim: Dims, keepdim: bool) -> Any:
-    """float16 sums are kept in float32, as PyTorch keeps them."""
-    if x.dtype == xp.float16:
-        return fold(x, axis=dim, keepdims=keepdim, dtype=xp.float32).astype(xp.float16)
-    return fold(x, axis=dim, keepdims=keepdim, dtype=x.dtype)
+def _accumulate(fold: str) -> Callable[..., Any]:
+    """Return NumPy's fold in the dtype of its input; half precision accumulates in single."""
+
+    def run(xp: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+        wide = xp.float32 if x.dtype == xp.float16 else x.dtype
+        out = getattr(xp, fold)(x, axis=dim, keepdims=keepdim, dtype=wide)
+        return out.astype(x.dtype)
+
+    return run
 
 
 sum_op = _reduction(
     "sum",
-    lambda xp, x, dim, keepdim: _half_in_single(xp, x, xp.sum, dim, keepdim),
-    Reduce(init=lambda d: "0", step=lambda d: "racc_add({acc}, {x})" if d.kind == "float" else "{acc} + {x}"),
+    _accumulate("sum"),
+    Reduce(
+        init=lambda d: "0",
+        step=lambda d: "racc_add({acc}, {x})" if d.kind == "float" else "{acc} + {x}",
+    ),
 )
 prod_op = _reduction(
     "prod",
-    lambda xp, x, dim, keepdim: _half_in_single(xp, x, xp.prod, dim, keepdim),
-    Reduce(init=lambda d: "1", step=lambda d: "racc_mul({acc}, {x})" if d.kind == "float" else "{acc} * {x}"),
+    _accumulate("prod"),
+    Reduce(
+        init=lambda d: "1",
+        step=lambda d: "racc_mul({acc}, {x})" if d.kind == "float" else "{acc} * {x}",
+    ),
 )
 amax_op = _reduction(
     "amax",
     lambda xp, x, dim, keepdim: xp.amax(x, axis=dim, keepdims=keepdim),
-    Reduce(init=_lowest, step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})", empty=False),
+    Reduce(
+        init=_lowest,
+        step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})",
+        empty=False,
+    ),
 )
 amin_op = _reduction(
     "amin",
     lambda xp, x, dim, keepdim: xp.amin(x, axis=dim, keepdims=keepdim),
-    Reduce(init=_highest, step=lambda d: "{acc} & {x}" if d.kind == "bool" else "racc_min({acc}, {x})", empty=False),
+    Reduce(
+        init=_highest,
+        step=lambda d: "{acc} & {x}" if d.kind == "bool" else "racc_min({acc}, {x})",
+        empty=False,
+    ),
 )
 any_op = _reduction(
     "any",
@@ -94,69 +163,39 @@ all_op = _reduction(
 )
 
 
-def _one_dim(name: str, pick: str) -> OpDef:
+def _position(name: str) -> OpDef:
+    """Register the op that finds where along one dimension an extreme stands."""
+
     def infer(x: Type, *, dim: int, keepdim: bool) -> Type:
         t = tensor_type(x, name)
-        if t.ndim and t.shape[dim] == 0:
-            raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
-        return TensorType(int64, reduced(t.shape, (dim,), keepdim) if t.ndim else (), device=t.device)
+        if not t.ndim:
+            return TensorType(int64, (), device=t.device)
+        require_elements(name, t.shape, (dim,))
+        return TensorType(int64, reduced(t.shape, (dim,), keepdim), device=t.device)
 
     def run(xp: Any, x: Any, *, dim: int, keepdim: bool) -> Any:
         if x.ndim == 0:
             return xp.zeros((), xp.int64)
-        if x.shape[dim] == 0:
-            raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
-        return getattr(xp, pick)(x, axis=dim, keepdims=keepdim)
+        require_elements(name, x.shape, (dim,))
+        return getattr(xp, name)(x, axis=dim, keepdims=keepdim)
 
-    return register(OpDef(name=name, eager=run, infer=infer))
+    def samples() -> list[Any]:
+        return [
+            ((special(),), {"dim": 0, "keepdim": False}),
+            ((strided(),), {"dim": 1, "keepdim": True}),
+            ((ramp(2, 3, 4, dtype="int64") % 3,), {"dim": 1, "keepdim": False}),
+            ((ramp(0, 3),), {"dim": 1, "keepdim": False}),
+            ((ramp(),), {"dim": 0, "keepdim": False}),
+        ]
 
-
-argmax_op = _one_dim("argmax", "argmax")
-argmin_op = _one_dim("argmin", "argmin")
-
-
-def _scan(name: str, fn: str) -> OpDef:
-    def infer(x: Type, *, dim: int) -> Type:
-        t = tensor_type(x, name)
-        return TensorType(t.dtype, t.shape, device=t.device)
-
-    def run(xp: Any, x: Any, *, dim: int) -> Any:
-        if x.ndim == 0:
-            return x.copy()
-        wide = xp.float32 if x.dtype == xp.float16 else x.dtype
-        return getattr(xp, fn)(x, axis=dim, dtype=wide).astype(x.dtype)
-
-    return register(OpDef(name=name, eager=run, infer=infer))
+    return register(OpDef(name=name, eager=run, infer=infer, samples=samples))
 
 
-cumsum_op = _scan("cumsum", "cumsum")
-cumprod_op = _scan("cumprod", "cumprod")
-
-
-def _sort_infer(x: Type, *, dim: int, descending: bool) -> tuple[Type, ...]:
-    t = tensor_type(x, "sort")
-    plain = TensorType(t.dtype, t.shape, device=t.device)
-    return plain, TensorType(int64, t.shape, device=t.device)
-
-
-def _sort_eager(xp: Any, x: Any, *, dim: int, descending: bool) -> Any:
-    if x.ndim == 0:
-        return x.copy(), xp.zeros((), xp.int64)
-    order = xp.flip(xp.argsort(xp.flip(x, dim), axis=dim, kind="stable"), dim) if descending else None
-    # Reversing twice keeps equal elements in their order when descending.
-    order = x.shape[dim] - 1 - order if order is not None else xp.argsort(x, axis=dim, kind="stable")
-    return xp.take_along_axis(x, order, axis=dim), order
-
-
-sort_op = register(OpDef(name="sort", eager=_sort_eager, infer=_sort_infer))
+argmax_op = _position("argmax")
+argmin_op = _position("argmin")
 
 
 # The public functions.
-
-
-def as_dtype(x: Any, dtype: DType | None) -> Any:
-    """Return x converted to `dtype`, x itself for None."""
-    return x if dtype is None or x.dtype is dtype else apply(OPS["cast"], x, dtype=dtype)
 
 
 def _summable(x: Any, dtype: DType | None) -> Any:
@@ -166,51 +205,84 @@ def _summable(x: Any, dtype: DType | None) -> Any:
     return as_dtype(x, dtype)
 
 
-@method()
-def sum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:  # noqa: A001
+@function("sum")
+def sum_(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """Return the sum over `dim` (an int, a tuple, or None for all). Integers sum in int64.
 
     >>> jt.tensor([[1, 2], [3, 4]]).sum(0)
     tensor([4, 6])
     """
-    return apply(sum_op, _summable(x, dtype), dim=axes(dim, x.ndim), keepdim=keepdim)
+    x = _summable(input, dtype)
+    return apply(sum_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
 
 
-@method()
-def prod(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
+@function("nansum")
+def nansum(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Any:
+    """Return the sum over `dim` with NaN counted as 0."""
+    return sum_(where(isnan(input), zero_like(input), input), dim, keepdim, dtype=dtype)
+
+
+def zero_like(x: Any) -> Any:
+    """Return 0 as a 0-d tensor of x's dtype."""
+    return apply(OPS["constant"], value=0, dtype=x.dtype)
+
+
+@function("prod")
+def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """Return the product over `dim` (None for all). Integers multiply in int64."""
-    return apply(prod_op, _summable(x, dtype), dim=axes(dim, x.ndim), keepdim=keepdim)
+    x = _summable(input, dtype)
+    return apply(prod_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
 
 
 def _ordered(x: Any, name: str) -> None:
     if x.dtype.is_complex:
-        raise TypeMismatch(f"{name} is not supported for complex tensors")
+        raise TypeMismatch(f"{name}(): complex numbers have no order", hint="use x.abs()")
 
 
-@method()
-def amax(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+@function("amax")
+def amax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the maximum over `dim` (None for all); NaN if any element is."""
-    _ordered(x, "amax")
-    return apply(amax_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
+    _ordered(input, "amax")
+    return apply(amax_op, input, dim=axes(dim, input.ndim), keepdim=keepdim)
 
 
-@method()
-def amin(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+@function("amin")
+def amin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Return the minimum over `dim` (None for all); NaN if any element is."""
-    _ordered(x, "amin")
-    return apply(amin_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
+    _ordered(input, "amin")
+    return apply(amin_op, input, dim=axes(dim, input.ndim), keepdim=keepdim)
 
 
-@method()
-def any(x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
-    """Return whether any element over `dim` is true."""
-    return apply(any_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
+@function("aminmax")
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """Return (min, max) over `dim` (None for all)."""
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
-@method()
-def all(x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
-    """Return whether all elements over `dim` are true."""
-    return apply(all_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
+class MinMax(NamedTuple):
+    """The smallest and the largest."""
+
+    min: Any
+    max: Any
+
+
+def _truth(op: OpDef, x: Any, dim: Any, keepdim: bool) -> Any:
+    out = apply(op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
+    return as_dtype(out, uint8) if x.dtype is uint8 else out  # as PyTorch does
+
+
+@function("any")
+def any_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return whether any element over `dim` is true (as uint8 for uint8)."""
+    return _truth(any_op, input, dim, keepdim)
+
+
+@function("all")
+def all_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return whether all elements over `dim` are true (as uint8 for uint8)."""
+    return _truth(all_op, input, dim, keepdim)
 
 
 def _arg(op: OpDef, x: Any, dim: Any, keepdim: bool) -> Any:
@@ -221,40 +293,62 @@ def _arg(op: OpDef, x: Any, dim: Any, keepdim: bool) -> Any:
     return apply(op, x, dim=axis(dim, x.ndim), keepdim=keepdim)
 
 
-@method()
-def argmax(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the index of the (first) maximum over `dim`; without one, of the flattened tensor."""
-    return _arg(argmax_op, x, dim, keepdim)
+@function("argmax")
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the index of the first maximum over `dim`; without one, of the flattened tensor.
+
+    NaN counts as the largest.
+    """
+    return _arg(argmax_op, input, dim, keepdim)
 
 
-@method()
-def argmin(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the index of the (first) minimum over `dim`; without one, of the flattened tensor."""
-    return _arg(argmin_op, x, dim, keepdim)
+@function("argmin")
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the index of the first minimum over `dim`; without one, of the flattened tensor.
+
+    NaN counts as the smallest.
+    """
+    return _arg(argmin_op, input, dim, keepdim)
 
 
-def _extreme(reduce: Any, pick: Any, both: Any, x: Any, dim: Any, keepdim: bool) -> Any:
+class Found(NamedTuple):
+    """Values picked along a dimension, and where they stood."""
+
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return f"torch.return_types.found(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+
+@function("max")
+def max_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the maximum of all elements; with an int `dim`, (values, indices) along it.
+
+    With a second tensor in place of `dim`, the elementwise `maximum`.
+
+    >>> values, indices = jt.tensor([[1, 5], [7, 2]]).max(1)
+    >>> indices
+    tensor([1, 0])
+    """
     if dim is None:
-        return reduce(x)
-    if isinstance(dim, int):
-        return reduce(x, dim, keepdim), pick(x, dim, keepdim)
-    return both(x, dim)
+        return amax(input)
+    if not isinstance(dim, int):
+        return maximum(input, dim)
+    return Found(amax(input, dim, keepdim), argmax(input, dim, keepdim))
 
 
-@method()
-def max(x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
-    """Return the maximum of all elements; with an int `dim`, (values, indices); with a tensor, `maximum`."""
-    from jitorch.ops.elementwise import maximum
+@function("min")
+def min_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the minimum of all elements; with an int `dim`, (values, indices) along it.
 
-    return _extreme(amax, argmax, maximum, x, dim, keepdim)
-
-
-@method()
-def min(x: Any, dim: Any = None, keepdim: bool = False) -> Any:  # noqa: A001
-    """Return the minimum of all elements; with an int `dim`, (values, indices); with a tensor, `minimum`."""
-    from jitorch.ops.elementwise import minimum
-
-    return _extreme(amin, argmin, minimum, x, dim, keepdim)
+    With a second tensor in place of `dim`, the elementwise `minimum`.
+    """
+    if dim is None:
+        return amin(input)
+    if not isinstance(dim, int):
+        return minimum(input, dim)
+    return Found(amin(input, dim, keepdim), argmin(input, dim, keepdim))
 
 
 def count(x: Any, dim: Dims) -> D.Dim:
@@ -262,15 +356,22 @@ def count(x: Any, dim: Dims) -> D.Dim:
     return D.product(tuple(x.shape[d] for d in dim))
 
 
-@composite("mean")
+@composite("mean", samples=lambda: _float_folds({}))
 def mean_op(x: Any, *, dim: Dims, keepdim: bool) -> Any:
     return div(apply(sum_op, x, dim=dim, keepdim=keepdim), count(x, dim))
 
 
-@composite("var")
+def _float_folds(extra: dict[str, Any]) -> list[Any]:
+    """Return the samples of folds that only floating-point tensors have."""
+    samples = _fold_samples(empty=True, extra=extra)()
+    return [s for s in samples if s[0][0].dtype.kind == "f"]
+
+
+@composite("var", samples=lambda: _float_folds({"correction": 1}))
 def var_op(x: Any, *, dim: Dims, keepdim: bool, correction: float) -> Any:
     centred = sub(x, apply(mean_op, x, dim=dim, keepdim=True))
-    total = apply(sum_op, square(centred), dim=dim, keepdim=keepdim)
+    deviations = square(abs_(centred) if x.dtype.is_complex else centred)
+    total = apply(sum_op, deviations, dim=dim, keepdim=keepdim)
     return div(total, _at_least_zero(count(x, dim) - _whole(correction)))
 
 
@@ -280,10 +381,10 @@ def _whole(correction: float) -> Any:
 
 def _at_least_zero(n: Any) -> Any:
     """PyTorch clamps the divisor of a variance at 0."""
-    return D.dim_max(n, 0) if not isinstance(n, float) else (n if n > 0 else 0.0)
+    return D.dim_max(n, 0) if not isinstance(n, float) else max(n, 0.0)
 
 
-def _float_input(name: str, x: Any, dtype: DType | None = None) -> Any:
+def float_input(name: str, x: Any, dtype: DType | None = None) -> Any:
     """Refuse integers as PyTorch does; NumPy takes them to float64."""
     if dtype is not None:
         return as_dtype(x, dtype)
@@ -292,97 +393,151 @@ def _float_input(name: str, x: Any, dtype: DType | None = None) -> Any:
     if numpy_rules():
         return as_dtype(x, float64)
     raise TypeMismatch(
-        f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex "
-        f"dtype. Got: {x.dtype.name}",
+        f"{name}(): could not infer output dtype. Input dtype must be either a floating point or "
+        f"complex dtype. Got: {x.dtype.name}",
         hint=f"convert first: x.float().{name}()",
     )
 
 
-@method()
-def mean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
+@function("mean")
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """Return the mean over `dim` (None for all) of a floating-point tensor."""
-    return apply(mean_op, _float_input("mean", x, dtype), dim=axes(dim, x.ndim), keepdim=keepdim)
+    x = float_input("mean", input, dtype)
+    return apply(mean_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
 
 
-@method()
-def var(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None) -> Any:
-    """Return the variance over `dim`: the sum of squared deviations over n - correction (by default 1)."""
+@function("nanmean")
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the mean over `dim` of the elements that are not NaN."""
+    x = float_input("nanmean", input)
+    present = as_dtype(sum_(ne(isnan(x), True), dim, keepdim), x.dtype)
+    return div(nansum(x, dim, keepdim), present)
+
+
+@function("var")
+def var(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
+    """Return the variance over `dim`: the sum of squared deviations over n - correction.
+
+    The correction is 1 by default, 0 with `unbiased=False`.
+    """
+    if isinstance(dim, bool):  # var(x, unbiased)
+        dim, unbiased = None, dim
+    x = float_input("var", input)
     c = correction if correction is not None else int(unbiased)
-    return apply(var_op, _float_input("var", x), dim=axes(dim, x.ndim), keepdim=keepdim, correction=c)
+    return apply(var_op, x, dim=axes(dim, x.ndim), keepdim=keepdim, correction=c)
 
 
-@method()
-def std(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None) -> Any:
+@function("std")
+def std(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
     """Return the standard deviation over `dim`: the square root of `var`."""
-    return sqrt(var(_float_input("std", x), dim, unbiased, keepdim, correction=correction))
+    x = float_input("std", input)
+    return sqrt(var(x, dim, unbiased, keepdim, correction=correction))
 
 
-def var_mean(x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> tuple[Any, Any]:
+@function()
+def var_mean(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Any, Any]:
     """Return the variance and the mean over `dim`."""
-    return var(x, dim, unbiased, keepdim), mean(x, dim, keepdim)
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-@composite("logsumexp")
+@function()
+def std_mean(
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Any, Any]:
+    """Return the standard deviation and the mean over `dim`."""
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+@composite("logsumexp", samples=lambda: _float_folds({}))
 def logsumexp_op(x: Any, *, dim: Dims, keepdim: bool) -> Any:
+    if any(x.shape[d] == 0 for d in dim):
+        return log(apply(sum_op, x, dim=dim, keepdim=keepdim))
     top = apply(amax_op, x, dim=dim, keepdim=True)
-    top = where(isfinite(top), top, 0.0)  # an infinite maximum would turn inf - inf into NaN
+    # An infinite maximum would turn inf - inf into NaN.
+    top = where(isfinite(top), top, zero_like(top))
     total = apply(sum_op, exp(sub(x, top)), dim=dim, keepdim=keepdim)
     return add(log(total), top if keepdim else apply(OPS["squeeze"], top, dims=dim))
 
 
-@method()
-def logsumexp(x: Any, dim: Any, keepdim: bool = False) -> Any:
+@function("logsumexp")
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """Return log(sum(exp(x))) over `dim`, without overflow."""
-    return apply(logsumexp_op, _float_input("logsumexp", x), dim=axes(dim, x.ndim), keepdim=keepdim)
+    x = input if input.dtype.kind == "float" else as_dtype(input, float32)
+    return apply(logsumexp_op, x, dim=axes(dim, x.ndim), keepdim=keepdim)
 
 
-@method()
-def norm(x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Any:
+@function("norm")
+def norm(
+    input: Any,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: DType | None = None,
+) -> Any:
     """Return the vector p-norm over `dim`: `p` a number, inf, -inf or "fro" (as 2)."""
-    from jitorch.ops.elementwise import abs as absolute
+    x = float_input("norm", input, dtype)
+    size = abs_(as_dtype(x, float32) if x.dtype is float16 else x)
+    out = _norm(size, 2 if p in ("fro", None) else p, axes(dim, x.ndim), keepdim)
+    return as_dtype(out, float16) if x.dtype is float16 else out
 
-    x, where_ = _float_input("norm", x), axes(dim, x.ndim)
-    if p in ("fro", 2, None):
-        return sqrt(apply(sum_op, square(absolute(x)), dim=where_, keepdim=keepdim))
-    size = absolute(x)
-    if p == math.inf:
-        return apply(amax_op, size, dim=where_, keepdim=keepdim)
-    if p == -math.inf:
-        return apply(amin_op, size, dim=where_, keepdim=keepdim)
-    if p == 1:
-        return apply(sum_op, size, dim=where_, keepdim=keepdim)
+
+def _norm(size: Any, p: float, dim: Dims, keepdim: bool) -> Any:
+    if p in (math.inf, -math.inf):
+        return apply(amax_op if p > 0 else amin_op, size, dim=dim, keepdim=keepdim)
     if p == 0:
-        return as_dtype(sum(size != 0, where_, keepdim), x.dtype)
-    return pow(apply(sum_op, pow(size, p), dim=where_, keepdim=keepdim), 1.0 / p)
+        return as_dtype(sum_(ne(size, 0), dim, keepdim), size.dtype)
+    if p == 1:
+        return apply(sum_op, size, dim=dim, keepdim=keepdim)
+    if p == 2:
+        return sqrt(apply(sum_op, square(size), dim=dim, keepdim=keepdim))
+    return pow_(apply(sum_op, pow_(size, p), dim=dim, keepdim=keepdim), 1.0 / p)
 
 
-@method()
-def cumsum(x: Any, dim: int, *, dtype: DType | None = None) -> Any:
-    """Return the running sum along `dim`."""
-    return apply(cumsum_op, _summable(x, dtype), dim=axis(dim, x.ndim))
-
-
-@method()
-def cumprod(x: Any, dim: int, *, dtype: DType | None = None) -> Any:
-    """Return the running product along `dim`."""
-    return apply(cumprod_op, _summable(x, dtype), dim=axis(dim, x.ndim))
-
-
-@method()
-def sort(x: Any, dim: int = -1, descending: bool = False) -> tuple[Any, Any]:
-    """Return (sorted values, indices) along `dim`; equal elements keep their order."""
-    values, indices = apply(sort_op, x, dim=axis(dim, x.ndim), descending=descending)
-    return values, indices
-
-
-@method()
-def argsort(x: Any, dim: int = -1, descending: bool = False) -> Any:
-    """Return the indices that sort x along `dim`."""
-    return sort(x, dim, descending)[1]
-
-
-@method()
-def count_nonzero(x: Any, dim: Any = None) -> Any:
+@function("count_nonzero")
+def count_nonzero(input: Any, dim: Any = None) -> Any:
     """Return how many elements over `dim` are not zero."""
-    return sum(x != 0, dim)
+    return sum_(ne(input, 0), dim)
 
+
+@function("equal")
+def equal(input: Any, other: Any) -> Any:
+    """Return whether two tensors have the same shape and equal elements."""
+    a, b = tuple(input.shape), tuple(other.shape)
+    if len(a) != len(b) or not all(map(D.equal, a, b)):
+        return False
+    return bool(all_(input == other))
+
+
+@function("allclose")
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Any:
+    """Return whether all elements are close, as `isclose` has it."""
+    return bool(all_(isclose(input, other, rtol, atol, equal_nan)))

@@ -13,7 +13,9 @@ from jitorch.ir.shapes import axis
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
 from jitorch.ops.families import tensor_type
 
-UNKNOWN_SIZE = symbol("_")  # stands for a size known only at run time; the builder puts a fresh symbol
+UNKNOWN_SIZE = symbol(
+    "_"
+)  # stands for a size known only at run time; the builder puts a fresh symbol
 
 
 def _kind(value: object) -> str:
@@ -32,7 +34,9 @@ def _constant_infer(*, value: Any, dtype: DType | None = None) -> Type:
 constant = register(
     OpDef(
         name="constant",
-        eager=lambda xp, *, value, dtype=None: value if dtype is None else xp.asarray(value).astype(dtype.numpy),
+        eager=lambda xp, *, value, dtype=None: (
+            value if dtype is None else xp.asarray(value).astype(dtype.numpy)
+        ),
         infer=_constant_infer,
     )
 )
@@ -100,8 +104,12 @@ def _get_infer(x: Type, *, index: int) -> Type:
     return x.items[index]
 
 
-tuple_op = register(OpDef(name="tuple", eager=lambda xp, *items: items, infer=lambda *items: TupleType(items)))
-tuple_get = register(OpDef(name="tuple_get", eager=lambda xp, x, *, index: x[index], infer=_get_infer))
+tuple_op = register(
+    OpDef(name="tuple", eager=lambda xp, *items: items, infer=lambda *items: TupleType(items))
+)
+tuple_get = register(
+    OpDef(name="tuple_get", eager=lambda xp, x, *, index: x[index], infer=_get_infer)
+)
 
 
 def _list_infer(*items: Type) -> Type:
@@ -139,18 +147,32 @@ def _replaced(xp: Any, xs: Any, x: Any, *, index: int) -> Any:
 
 
 list_op = register(OpDef(name="list", eager=lambda xp, *items: list(items), infer=_list_infer))
-empty_list = register(
-    OpDef(name="empty_list", eager=lambda xp, x: [], infer=lambda x: ListType(x))
-)
+empty_list = register(OpDef(name="empty_list", eager=lambda xp, x: [], infer=lambda x: ListType(x)))
 append = register(OpDef(name="append", eager=lambda xp, xs, x: [*xs, x], infer=_append_infer))
-extend = register(OpDef(name="extend", eager=lambda xp, xs, ys: [*xs, *ys], infer=lambda xs, ys: _append_infer(xs, _item_of(ys, "extend"))))
+extend = register(
+    OpDef(
+        name="extend",
+        eager=lambda xp, xs, ys: [*xs, *ys],
+        infer=lambda xs, ys: _append_infer(xs, _item_of(ys, "extend")),
+    )
+)
 list_len = register(
-    OpDef(name="len", eager=lambda xp, xs: len(xs), infer=lambda xs: (_item_of(xs, "len"), ScalarType("int", UNKNOWN_SIZE))[1])
+    OpDef(
+        name="len",
+        eager=lambda xp, xs: len(xs),
+        infer=lambda xs: (_item_of(xs, "len"), ScalarType("int", UNKNOWN_SIZE))[1],
+    )
 )
 list_get = register(
-    OpDef(name="list_get", eager=lambda xp, xs, *, index: _at(xs, index), infer=lambda xs, *, index: _item_of(xs, "list_get"))
+    OpDef(
+        name="list_get",
+        eager=lambda xp, xs, *, index: _at(xs, index),
+        infer=lambda xs, *, index: _item_of(xs, "list_get"),
+    )
 )
-list_set = register(OpDef(name="list_set", eager=_replaced, infer=lambda xs, x, *, index: _append_infer(xs, x)))
+list_set = register(
+    OpDef(name="list_set", eager=_replaced, infer=lambda xs, x, *, index: _append_infer(xs, x))
+)
 
 
 def _stack_infer(xs: Type, *, dim: int) -> Type:
@@ -185,7 +207,9 @@ def _assume_eager(xp: Any, *, left: int, right: int) -> tuple[()]:
 
 
 # A run-time check that two sizes are equal, for sizes that the call's arguments do not tell.
-assume = register(OpDef(name="assume", eager=_assume_eager, infer=lambda *, left, right: (), pure=False))
+assume = register(
+    OpDef(name="assume", eager=_assume_eager, infer=lambda *, left, right: (), pure=False)
+)
 
 
 def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
@@ -194,5 +218,9 @@ def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
 
 # What a variable holds on the paths that leave it unset; no path that reads it gets here.
 undefined = register(
-    OpDef(name="undefined", eager=_undefined_eager, infer=lambda *, dtype, shape: TensorType(dtype, shape))
+    OpDef(
+        name="undefined",
+        eager=_undefined_eager,
+        infer=lambda *, dtype, shape: TensorType(dtype, shape),
+    )
 )

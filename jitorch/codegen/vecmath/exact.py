@@ -64,7 +64,7 @@ def minimum(x: Real, y: Real) -> Real:
 @elementary
 def isnan(x: Real) -> Flag:
     """Whether x is NaN."""
-    return x.is_nan()
+    return x.is_unordered(x)
 
 
 @elementary

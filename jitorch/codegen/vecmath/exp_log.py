@@ -17,10 +17,13 @@ from jitorch.codegen.vecmath.values import (
     Bits,
     Flag,
     Format,
+    Pair,
     Real,
+    divide,
     fast_two_sum,
     fma,
     horner,
+    round_product,
     two_product,
     two_sum,
 )
@@ -47,11 +50,16 @@ def scale(x: Real, k: Bits) -> Real:
     return x * half.power_of_two() * (k - half).power_of_two()
 
 
-def reduce_exp(x: Real) -> tuple[Bits, Real, Real]:
-    """x = k ln 2 + r: the integer k, k as a number, r."""
+def less_ln2(x: Real, k: Real) -> Real:
+    """x - k ln 2, for k that leaves little."""
     high, low = tables.LN2[x.format]
-    k, number = (x * tables.LOG2_E[x.format][0]).round_to_int()
-    return k, number, fma(number, -low, fma(number, -high, x))
+    return fma(k, -low, fma(k, -high, x))
+
+
+def reduce_exp(x: Real) -> tuple[Bits, Real]:
+    """The integer k and r with x = k ln 2 + r."""
+    k, number = round_product(x, tables.LOG2_E[x.format][0])
+    return k, less_ln2(x, number)
 
 
 def small_expm1(r: Real) -> Real:
@@ -61,15 +69,17 @@ def small_expm1(r: Real) -> Real:
 
 def reduced_exp(x: Real) -> tuple[Real, Bits]:
     """exp(x) = m * 2^k: m and k, for x within the limits."""
-    k, _, r = reduce_exp(x)
+    k, r = reduce_exp(x)
     return small_expm1(r) + 1.0, k
 
 
-def moderate_expm1(x: Real) -> Real:
-    """exp(x) - 1 for x that needs no care at the ends of the range."""
-    k, _, r = reduce_exp(x)
-    power = k.power_of_two()
-    return fma(power, small_expm1(r), power - 1.0)
+def moderate_expm1(x: Real) -> Pair:
+    """exp(x) - 1 for x <= 0 that is not below the range."""
+    k, r = reduce_exp(x)
+    power, grown = k.power_of_two(), small_expm1(r)
+    base = power - 1.0
+    total = fma(power, grown, base)
+    return Pair(total, fma(power, grown, base - total))
 
 
 @elementary
@@ -91,7 +101,7 @@ def exp2(x: Real) -> Real:
 def expm1(x: Real) -> Real:
     """e^x - 1 within 2 ULP."""
     _, high = exp_limits(x.format)
-    k, _, r = reduce_exp(x.clamp(-40.0, high))
+    k, r = reduce_exp(x.clamp(-40.0, high))
     # Half of the result, because 2^k overflows slightly before the result does.
     power = (k - 1).power_of_two()
     half = fma(power, small_expm1(r), power - 0.5)
@@ -102,7 +112,8 @@ def expm1(x: Real) -> Real:
 def sigmoid(x: Real) -> Real:
     """1 / (1 + e^-x) within 2 ULP, subnormal results included."""
     small = scale(*reduced_exp((-abs(x)).clamp(exp_limits(x.format).low, 0.0)))
-    return (x < 0.0).select(small, 1.0) / (small + 1.0)
+    top = (x < 0.0).select(small, 1.0)
+    return divide(Pair(top, top.like(0.0)), fast_two_sum(small.like(1.0), small))
 
 
 class LogParts(NamedTuple):
@@ -217,12 +228,11 @@ def _parity(y: Real) -> tuple[Flag, Flag]:
 
 def _pow_single(x: Real, y: Real) -> Real:
     """x^y for x >= 0, computed in float64 to about 2^-29."""
-    wide = x.widen()
-    k, m = decompose(wide)
-    f = m - 1.0
-    log2_x = fma(f, horner(f, tables.LOG2_POW), k.to_real())
-    log2_x = (wide < INFINITY).select(log2_x, wide)
-    log2_x = wide.equals(0.0).select(-INFINITY, log2_x)
+    k, m = decompose_any(x)
+    f = (m - 1.0).widen()
+    # log2 of infinity and NaN is themselves, and f is finite even then.
+    k = (x < INFINITY).select(x.equals(0.0).select(-INFINITY, k), x)
+    log2_x = fma(f, horner(f, tables.LOG2_POW), k.widen())
     exponent = (y.widen() * log2_x).clamp(-200.0, 200.0)
     step, number = exponent.round_to_int()
     return (horner(exponent - number, tables.EXP2_POW) * step.power_of_two()).narrow()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from llvmlite.ir.instructions import FastMathFlags
@@ -86,6 +86,9 @@ class Flag:
 
     def __or__(self, other: Flag) -> Flag:
         return Flag(self.builder, self.builder.or_(self.value, other.value))
+
+    def __xor__(self, other: Flag) -> Flag:
+        return Flag(self.builder, self.builder.xor(self.value, other.value))
 
     def __invert__(self) -> Flag:
         return Flag(self.builder, self.builder.not_(self.value))
@@ -252,9 +255,9 @@ class Real:
         """Whether both are the same number."""
         return self._compare("==", other)
 
-    def is_nan(self) -> Flag:
-        """Whether this is not a number."""
-        instruction = self.builder.fcmp_unordered("uno", self.value, self.value)
+    def is_unordered(self, other: Real) -> Flag:
+        """Whether this or `other` is not a number."""
+        instruction = self.builder.fcmp_unordered("uno", self.value, other.value)
         instruction.flags = _NoFlags()
         return Flag(self.builder, instruction)
 
@@ -329,6 +332,13 @@ def fma(x: Real, y: Real | float, z: Real | float) -> Real:
     return x.call("llvm.fma", y, z)
 
 
+def round_product(x: Real, y: Real | float) -> tuple[Bits, Real]:
+    """`(x * y).round_to_int()`, without rounding the product first."""
+    rounder = x.format.rounder
+    shifted = fma(x, y, rounder)
+    return shifted.as_bits() - x.format.pattern(rounder), shifted - rounder
+
+
 def horner(x: Real, coefficients: Sequence[float]) -> Real:
     """The polynomial with these coefficients, lowest power first."""
     total = x.like(coefficients[-1])
@@ -337,20 +347,35 @@ def horner(x: Real, coefficients: Sequence[float]) -> Real:
     return total
 
 
-def two_sum(x: Real, y: Real) -> tuple[Real, Real]:
+class Pair(NamedTuple):
+    """The unevaluated sum of a number and a much smaller one."""
+
+    high: Real
+    low: Real
+
+
+def two_sum(x: Real, y: Real) -> Pair:
     """x + y and its rounding error (D. Knuth, TAOCP volume 2, 4.2.2)."""
     total = x + y
     shadow = total - x
-    return total, (x - (total - shadow)) + (y - shadow)
+    return Pair(total, (x - (total - shadow)) + (y - shadow))
 
 
-def fast_two_sum(x: Real, y: Real) -> tuple[Real, Real]:
+def fast_two_sum(x: Real, y: Real) -> Pair:
     """The same for |x| >= |y| (T. J. Dekker, 1971)."""
     total = x + y
-    return total, y - (total - x)
+    return Pair(total, y - (total - x))
 
 
-def two_product(x: Real, y: Real | float) -> tuple[Real, Real]:
+def two_product(x: Real, y: Real | float) -> Pair:
     """x * y and its rounding error."""
     product = x * y
-    return product, fma(x, y, -product)
+    return Pair(product, fma(x, y, -product))
+
+
+def divide(top: Pair, bottom: Pair) -> Real:
+    """The quotient of two sums of a number and its error, about correctly rounded."""
+    inverse = 1.0 / bottom.high
+    quotient = top.high * inverse
+    rest = fma(-quotient, bottom.low, fma(-quotient, bottom.high, top.high) + top.low)
+    return fma(rest, inverse, quotient)

@@ -1,0 +1,452 @@
+"""Kernels as Numba source for the CPU: one statement per line, the user's line at its end.
+
+    def fused_844e97b2c3ac(args, lo, hi):
+        p_x = arg_ptr_f32(args, 0)
+        p_y = arg_ptr_f32(args, 1)
+        for i in range(lo, hi):
+            x = load(p_x, i)  # model.py:12
+            y = tanh(x)  # model.py:12
+            store(p_y, i, y)  # model.py:12
+
+The names are those of `codegen/intrinsics.py` and `codegen/vecmath`. A kernel is named for its text, which
+holds no absolute path: equal programs share the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from jitorch.codegen.kernel import (
+    Axis,
+    Fold,
+    Index,
+    Kernel,
+    Layout,
+    Let,
+    Load,
+    Pass,
+    Slot,
+    Statement,
+    Store,
+)
+from jitorch.errors import UNKNOWN, Loc
+
+# Rounding folds are cut in blocks of this many elements, whose results are summed in double: as accurate as
+# NumPy's pairwise sums, and each block keeps the vector width of its dtype.
+FOLD_BLOCK = 1024
+# The elements of one block of a split kernel: one unit of work for a thread.
+SPLIT_BLOCK = 8192
+# Columns whose accumulators are kept at once; they stay in the first-level cache.
+COLUMN_BLOCK = 256
+_SCRATCH_SLOT = 512  # numbers from here on tell scratch arrays apart from slots of the argument table
+
+
+def source(kernel: Kernel, shared: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return the name and the source of the kernel's entry.
+
+    `shared` names, for pointers that may hold the same address, the pointer whose slot they use.
+    """
+    writer = _Writer(kernel, shared or {})
+    writer.write()
+    body = "\n".join(writer.lines)
+    name = f"fused_{hashlib.sha256(body.encode()).hexdigest()[:12]}"
+    return name, f"def {name}(args, lo, hi):\n{body}\n"
+
+
+class _Writer:
+    def __init__(self, kernel: Kernel, shared: Mapping[str, str]) -> None:
+        self.kernel = kernel
+        self.shared = shared
+        self.lines: list[str] = []
+        self.depth = 1
+        self.offsets: dict[Index, str] = {}
+        self.count = 0
+        self.arrays = 0
+
+    # Lines.
+
+    def line(self, text: str, loc: Loc = UNKNOWN) -> None:
+        comment = f"  # {os.path.basename(loc.file)}:{loc.line}" if loc.known else ""
+        self.lines.append("    " * self.depth + text + comment)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Write an indented block; offsets computed in it end with it."""
+        self.line(head)
+        known = dict(self.offsets)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.offsets = known
+
+    def statements(self, statements: Sequence[Statement], inner: str | None = None) -> None:
+        for s in statements:
+            match s:
+                case Load():
+                    self.line(f"{s.name} = load({s.pointer}, {self.address(s.index, inner)})", s.loc)
+                case Let():
+                    self.line(f"{s.name} = {s.text}", s.loc)
+                case Store():
+                    self.line(f"store({s.pointer}, {self.address(s.index, inner)}, {s.value})", s.loc)
+
+    # Addresses: the part that the innermost loop does not change is computed before it.
+
+    def prepare(self, statements: Sequence[Statement], inner: str | None) -> None:
+        """Write the offsets that the statements need outside the loop over `inner`."""
+        for s in statements:
+            if isinstance(s, (Load, Store)):
+                part = _without(s.index, inner)
+                if part not in self.offsets and not _is_plain(part):
+                    name = f"at{self.count or ''}"
+                    self.count += 1
+                    self.line(f"{name} = {_sum(part)}")
+                    self.offsets[part] = name
+
+    def address(self, index: Index, inner: str | None) -> str:
+        part = _without(index, inner)
+        terms = [self.offsets.get(part) or _sum(part)] if part else []
+        terms += [_sum(((a, s),)) for a, s in index if a == inner]
+        return " + ".join(terms) or "0"
+
+    # The whole.
+
+    def write(self) -> None:
+        numbers = {slot.name: i for i, slot in enumerate(self.kernel.slots)}
+        for slot in self.kernel.slots:
+            self.line(f"{slot.name} = {_read(slot, numbers[self.shared.get(slot.name, slot.name)])}")
+        self.statements(self.kernel.once)
+        layouts = {
+            Layout.FLAT: self.flat,
+            Layout.TILES: self.tiles,
+            Layout.ROWS: self.rows,
+            Layout.COLUMNS: self.columns,
+            Layout.SPLIT: self.split,
+        }
+        layouts[self.kernel.layout]()
+
+    def flat(self) -> None:
+        (only,) = self.kernel.passes
+        axis = self.kernel.inner[0].name if self.kernel.inner else "i"
+        with self.block(f"for {axis} in range(lo, hi):"):
+            self.statements(only.body, axis)
+
+    def tiles(self) -> None:
+        (only,) = self.kernel.passes
+        (axis,) = self.kernel.inner
+        with self.segments("lo", "hi", self.kernel.axes):
+            self.prepare(self.kernel.row, None)
+            self.statements(self.kernel.row)
+            self.prepare(only.body, axis.name)
+            with self.block(f"for {axis.name} in range(start, stop):"):
+                self.statements(only.body, axis.name)
+
+    @contextmanager
+    def segments(self, lo: str, hi: str, axes: Sequence[Axis]) -> Iterator[None]:
+        """Walk the flat range [lo, hi) over `axes` by rows: `start` to `stop` of the last axis."""
+        *outer, last = axes
+        if not outer:
+            self.line(f"start = {lo}")
+            self.line(f"stop = {hi}")
+            yield
+            return
+        row = outer[0].name if len(outer) == 1 else "row"
+        ends = f"{lo} // {last.size}, ({hi} + {last.size} - 1) // {last.size}"
+        with self.block(f"for {row} in range({ends}):"):
+            self.line(f"start = maximum({lo} - {row} * {last.size}, 0)")
+            self.line(f"stop = minimum({hi} - {row} * {last.size}, {last.size})")
+            self.decode(row, outer)
+            yield
+
+    def decode(self, row: str, axes: Sequence[Axis]) -> None:
+        """Write the axes' variables from the number of the row."""
+        if len(axes) < 2:
+            return
+        rest = row
+        for axis in reversed(axes[1:]):
+            self.line(f"{axis.name} = {rest} % {axis.size}")
+            self.line(f"over_{axis.name} = {rest} // {axis.size}")
+            rest = f"over_{axis.name}"
+        self.line(f"{axes[0].name} = {rest}")
+
+    # Rows: folds along the innermost loop, accumulators in registers.
+
+    def rows(self) -> None:
+        outer = self.kernel.outer
+        row = outer[0].name if len(outer) == 1 else "row"
+        with self.block(f"for {row} in range(lo, hi):"):
+            self.decode(row, outer)
+            self.prepare(self.kernel.row, None)
+            self.statements(self.kernel.row)
+            for each in self.kernel.passes:
+                self.row_pass(each)
+                self.prepare(each.after, None)
+                self.statements(each.after)
+
+    def row_pass(self, each: Pass) -> None:
+        if not each.body and not each.folds:
+            return
+        inner = self.kernel.inner
+        last = inner[-1]
+        blocked = [f for f in each.folds if f.rounds and self.is_long(inner)]
+        for fold in each.folds:
+            if fold in blocked:
+                self.line(f"{fold.name}_sum = to_f64({fold.init})", fold.loc)
+            else:
+                self.line(f"{fold.name} = {fold.init}", fold.loc)
+        with self.nested(inner[:-1]):
+            self.prepare(each.body, last.name)
+            if blocked:
+                self.blocked_loop(each, last, blocked)
+            else:
+                with self.block(f"for {last.name} in range({last.size}):"):
+                    self.fold_body(each, last.name)
+        for fold in blocked:
+            self.line(f"{fold.name} = to_{fold.tag}({fold.name}_sum)", fold.loc)
+
+    def is_long(self, inner: Sequence[Axis]) -> bool:
+        size = inner[-1].size
+        return len(inner) > 1 or isinstance(size, str) or size > FOLD_BLOCK
+
+    def blocked_loop(self, each: Pass, axis: Axis, blocked: Sequence[Fold]) -> None:
+        self.line("start = 0")
+        with self.block(f"while start < {axis.size}:"):
+            self.line(f"stop = minimum(start + {FOLD_BLOCK}, {axis.size})")
+            for fold in blocked:
+                self.line(f"{fold.name} = {fold.init}")
+            with self.block(f"for {axis.name} in range(start, stop):"):
+                self.fold_body(each, axis.name)
+            for fold in blocked:
+                total = f"{fold.name}_sum"
+                self.line(f"{total} = {fold.step.format(acc=total, x=fold.name)}", fold.loc)
+            self.line("start = stop")
+
+    def fold_body(self, each: Pass, inner: str) -> None:
+        self.statements([s for s in each.body if not isinstance(s, Store)], inner)
+        for fold in each.folds:
+            self.line(f"{fold.name} = {fold.step.format(acc=fold.name, x=fold.value)}", fold.loc)
+        self.statements([s for s in each.body if isinstance(s, Store)], inner)
+
+    @contextmanager
+    def nested(self, axes: Sequence[Axis]) -> Iterator[None]:
+        """Write a loop over each axis, the first outermost."""
+        if not axes:
+            yield
+            return
+        with self.block(f"for {axes[0].name} in range({axes[0].size}):"), self.nested(axes[1:]):
+            yield
+
+    # Columns: the innermost loop goes over outer points, accumulators in scratch arrays.
+
+    def columns(self) -> None:
+        column = self.kernel.outer[-1].name
+        kernel = self.kernel
+        moving = _varying(kernel.row, column)
+        steady = [s for s in kernel.row if s not in moving]
+        kept = [name for i in range(len(kernel.passes)) for name in kernel.carried(i)]
+        for name, tag in kept:
+            self.array(f"kept_{name}", tag)
+        for each in kernel.passes:
+            for fold in each.folds:
+                self.array(f"acc_{fold.name}", fold.tag)
+                if fold.rounds:
+                    self.array(f"sum_{fold.name}", "f64")
+        with self.segments("lo", "hi", kernel.outer):
+            self.prepare(steady, None)
+            self.statements(steady)
+            self.line("first = start")
+            with self.block("while first < stop:"):
+                self.line(f"width = minimum(stop - first, {COLUMN_BLOCK})")
+                for i, each in enumerate(kernel.passes):
+                    self.column_pass(i, each, moving, [name for name, _ in kept])
+                self.line("first += width")
+
+    def array(self, name: str, tag: str) -> None:
+        self.line(f"{name} = scratch_{tag}({_SCRATCH_SLOT + self.arrays}, {COLUMN_BLOCK})")
+        self.arrays += 1
+
+    def column_pass(
+        self, number: int, each: Pass, moving: Sequence[Statement], kept: Sequence[str]
+    ) -> None:
+        column = self.kernel.outer[-1].name
+        rounding = [f for f in each.folds if f.rounds]
+        plain = [f for f in each.folds if not f.rounds]
+        self.fill([(f"sum_{f.name}", f.init) for f in rounding] + [(f"acc_{f.name}", f.init) for f in plain])
+        body = [s for s in each.body if not isinstance(s, Store)]
+        stores = [s for s in each.body if isinstance(s, Store)]
+        if body or each.folds or stores:
+            with self.column_blocks(rounding):
+                with self.column_loop([*_needed(moving, each.body, each.folds), *each.body]):
+                    self.lead_in(moving, kept, each.body, each.folds)
+                    self.statements(body, column)
+                    for fold in each.folds:
+                        step = fold.step.format(acc=f"load(acc_{fold.name}, w)", x=fold.value)
+                        self.line(f"store(acc_{fold.name}, w, {step})", fold.loc)
+                    self.statements(stores, column)
+        after = [*(s for s in moving if isinstance(s, Store) and number == 0), *each.after]
+        carried = self.kernel.carried(number)
+        if after or carried:
+            with self.column_loop([*_needed(moving, after, ()), *after]):
+                for fold in each.folds:
+                    of = "sum" if fold.rounds else "acc"
+                    self.line(f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, w))", fold.loc)
+                self.lead_in(moving, [k for k in kept if k not in dict(carried)], after, ())
+                self.statements(after, column)
+                for name, _ in carried:
+                    self.line(f"store(kept_{name}, w, {name})")
+
+    def fill(self, arrays: Sequence[tuple[str, str]]) -> None:
+        if arrays:
+            with self.block("for w in range(width):"):
+                for name, value in arrays:
+                    self.line(f"store({name}, w, {value})")
+
+    @contextmanager
+    def column_blocks(self, rounding: Sequence[Fold]) -> Iterator[None]:
+        """Loop over the folded axes, the outermost in blocks if there are rounding folds."""
+        first, *rest = self.kernel.inner
+        if not rounding:
+            with self.nested(self.kernel.inner):
+                yield
+            return
+        self.line("begin = 0")
+        with self.block(f"while begin < {first.size}:"):
+            self.line(f"end = minimum(begin + {FOLD_BLOCK}, {first.size})")
+            self.fill([(f"acc_{f.name}", f.init) for f in rounding])
+            with self.block(f"for {first.name} in range(begin, end):"), self.nested(rest):
+                yield
+            with self.block("for w in range(width):"):
+                for f in rounding:
+                    total = f.step.format(acc=f"load(sum_{f.name}, w)", x=f"load(acc_{f.name}, w)")
+                    self.line(f"store(sum_{f.name}, w, {total})", f.loc)
+            self.line("begin = end")
+
+    @contextmanager
+    def column_loop(self, statements: Sequence[Statement]) -> Iterator[None]:
+        column = self.kernel.outer[-1].name
+        self.prepare(statements, column)
+        with self.block("for w in range(width):"):
+            self.line(f"{column} = first + w")
+            yield
+
+    def lead_in(
+        self,
+        moving: Sequence[Statement],
+        kept: Sequence[str],
+        statements: Sequence[Statement],
+        folds: Sequence[Fold],
+    ) -> None:
+        """Write what the statements use from outside the loop over columns."""
+        needed = _needed(moving, statements, folds)
+        used = _used([*needed, *statements], folds)
+        for name in dict.fromkeys(kept):
+            if name in used:
+                self.line(f"{name} = load(kept_{name}, w)")
+        self.statements(needed, self.kernel.outer[-1].name)
+
+    # Split: no outer axes. The folded range is cut in blocks, whose results are folded in turn.
+
+    def split(self) -> None:
+        with self.block("for step in range(first_step, last_step):"):
+            for number, each in enumerate(self.kernel.passes):
+                with self.block(f"{'if' if number == 0 else 'elif'} step == {2 * number}:"):
+                    self.take_kept(number, each.body, each.folds)
+                    self.split_blocks(each)
+                with self.block(f"elif step == {2 * number + 1}:"):
+                    self.combine(number, each)
+
+    def take_kept(self, number: int, statements: Sequence[Statement], folds: Sequence[Fold]) -> None:
+        used = _used(statements, folds)
+        for before in range(number):
+            for name, _ in self.kernel.carried(before):
+                if name in used:
+                    self.line(f"{name} = load(kept_{name}, 0)")
+
+    def split_blocks(self, each: Pass) -> None:
+        inner = self.kernel.inner
+        total = " * ".join(str(a.size) for a in inner)
+        with self.block("for block in range(lo, hi):"):
+            self.line(f"begin = block * {SPLIT_BLOCK}")
+            self.line(f"end = minimum(begin + {SPLIT_BLOCK}, {total})")
+            for fold in each.folds:
+                self.line(f"{fold.name} = {fold.init}", fold.loc)
+            with self.segments("begin", "end", inner):
+                self.prepare(each.body, inner[-1].name)
+                with self.block(f"for {inner[-1].name} in range(start, stop):"):
+                    self.fold_body(each, inner[-1].name)
+            for fold in each.folds:
+                self.line(f"store(part_{fold.name}, block, {fold.name})")
+
+    def combine(self, number: int, each: Pass) -> None:
+        total = " * ".join(str(a.size) for a in self.kernel.inner)
+        self.line(f"blocks = ({total} + {SPLIT_BLOCK - 1}) // {SPLIT_BLOCK}")
+        for fold in each.folds:
+            name = f"{fold.name}_sum" if fold.rounds else fold.name
+            self.line(f"{name} = {f'to_f64({fold.init})' if fold.rounds else fold.init}", fold.loc)
+            with self.block("for block in range(blocks):"):
+                step = fold.step.format(acc=name, x=f"load(part_{fold.name}, block)")
+                self.line(f"{name} = {step}", fold.loc)
+            if fold.rounds:
+                self.line(f"{fold.name} = to_{fold.tag}({name})", fold.loc)
+        after = [*(self.kernel.row if number == 0 else ()), *each.after]
+        self.take_kept(number, after, ())
+        self.statements(after)
+        for name, _ in self.kernel.carried(number):
+            self.line(f"store(kept_{name}, 0, {name})")
+
+
+def _read(slot: Slot, number: int) -> str:
+    if slot.pointer:
+        return f"arg_ptr_{slot.tag}(args, {number})"
+    return f"arg_f64(args, {number})" if slot.tag == "float" else f"arg_i64(args, {number})"
+
+
+def _without(index: Index, axis: str | None) -> Index:
+    return tuple((a, s) for a, s in index if a != axis)
+
+
+def _is_plain(index: Index) -> bool:
+    """Whether the offset is no more than a name."""
+    return not index or (len(index) == 1 and index[0][1] == 1)
+
+
+def _sum(index: Index) -> str:
+    return " + ".join(axis if stride == 1 else f"{axis} * {stride}" for axis, stride in index) or "0"
+
+
+def _used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:
+    names = {fold.value for fold in folds}
+    for s in statements:
+        if isinstance(s, Let):
+            names.update(s.uses)
+        elif isinstance(s, Store):
+            names.add(s.value)
+    return names
+
+
+def _varying(statements: Sequence[Statement], axis: str) -> list[Statement]:
+    """Return the statements whose results change along the axis."""
+    names: set[str] = set()
+    out: list[Statement] = []
+    for s in statements:
+        moves = not isinstance(s, Let) and any(a == axis for a, _ in s.index)
+        if moves or _used([s], ()) & names:
+            out.append(s)
+            if not isinstance(s, Store):
+                names.add(s.name)
+    return out
+
+
+def _needed(
+    available: Sequence[Statement], statements: Sequence[Statement], folds: Sequence[Fold]
+) -> list[Statement]:
+    """Return the available statements that the others use, directly or not."""
+    used = _used(statements, folds)
+    out: list[Statement] = []
+    for s in reversed(available):
+        if not isinstance(s, Store) and s.name in used:
+            out.append(s)
+            used |= _used([s], ())
+    return out[::-1]

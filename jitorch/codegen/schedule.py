@@ -1,0 +1,458 @@
+"""From a fused op to a kernel: loops, passes, and where each value is computed.
+
+The steps, in order: find the axes (`passes/domain.py`); choose the loop order and the layout; collapse
+neighbouring axes that every operand walks without a gap, so that contiguous tensors become one flat loop;
+number the passes (a reduction's result is known one pass after its operand); then write each pass backwards
+from what it has to produce, reading again, computing again, or taking back from memory what earlier passes
+had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Union
+
+from jitorch.codegen import expression
+from jitorch.codegen.kernel import (
+    Axis,
+    Fold,
+    Index,
+    Input,
+    Kernel,
+    Layout,
+    Let,
+    Load,
+    Number,
+    Output,
+    Pass,
+    Scratch,
+    Size,
+    Slot,
+    Source,
+    Statement,
+    Step,
+    Store,
+    Stride,
+)
+from jitorch.codegen.names import Names
+from jitorch.ir.core import Op, Value
+from jitorch.ir.dims import Dim, product
+from jitorch.ir.opdef import OPS
+from jitorch.ir.types import TensorType
+from jitorch.passes.cost import is_expensive
+from jitorch.passes.domain import Axes, Read, analyse
+
+Distance = Union[Dim, Stride]
+Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
+
+
+def schedule(op: Op, title: str = "kernel") -> Kernel:
+    """Return the kernel of a `fused` op."""
+    return _Scheduler(op, title).kernel()
+
+
+@dataclass(frozen=True)
+class _Loops:
+    """The chosen loops: groups of domain axes that became one loop each, outermost first."""
+
+    layout: Layout
+    outer: tuple[tuple[int, ...], ...]
+    inner: tuple[tuple[int, ...], ...]
+
+
+@dataclass
+class _Draft:
+    """A pass being written."""
+
+    body: list[Statement] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+    after: list[Statement] = field(default_factory=list)
+    names: dict[object, str] = field(default_factory=dict)  # values and reads that the body has
+
+
+class _Scheduler:
+    def __init__(self, op: Op, title: str) -> None:
+        (self.body,) = op.blocks
+        self.title = title
+        self.params = {v: i for i, v in enumerate(self.body.params)}
+        self.domain = analyse(self.body.ops)
+        self.ops = [o for o in self.body.ops if OPS[o.name].axes is None]
+        self.producer = {o.output: o for o in self.ops}
+        self.position = {o: i for i, o in enumerate(self.ops)}
+        self.outputs = {v: self.body.results.index(v) for v in self.body.results}
+        self.phase = self.phases()
+        self.loops = self.choose_loops()
+        self.level_axes = {a for group in self.loops.inner for a in group}
+        self.names = Names()
+        self.slots: dict[object, Slot] = {}
+        self.axis_of: dict[int, Axis] = {}
+        self.once: list[Statement] = []
+        self.row: list[Statement] = []
+        self.passes: list[_Draft] = []
+        self.outer_names: dict[object, str] = {}
+        self.stored: dict[
+            Value, tuple[int, int]
+        ] = {}  # value -> (pass, output whose memory has it)
+        self.hosts: dict[int, Value] = {}
+
+    # Facts about values.
+
+    def is_constant(self, v: Value) -> bool:
+        op = self.producer.get(v)
+        return op is not None and op.name == "constant"
+
+    def folds(self, op: Op) -> bool:
+        """Whether the op is a reduction over at least one axis of this kernel."""
+        if OPS[op.name].reduce is None:
+            return False
+        dims = op.attrs["dim"]
+        assert isinstance(dims, tuple)
+        return any(self.domain.reads[op, 0].shape[int(d)] is not None for d in dims)  # type: ignore[arg-type]
+
+    def phases(self) -> dict[Value, int]:
+        """Return the pass in which each value is first known."""
+        phase: dict[Value, int] = {}
+        for op in self.ops:
+            roots = [self.domain.reads[op, i].root for i in range(len(op.inputs))]
+            latest = max((phase.get(r, 0) for r in roots), default=0)
+            phase[op.output] = latest + 1 if self.folds(op) else latest
+        return phase
+
+    def is_inner(self, v: Value) -> bool:
+        return bool(self.domain.varies[v] & self.level_axes)
+
+    def read_axes(self, read: Read) -> set[int]:
+        return {a for a in read.dims if a is not None}
+
+    # Loops.
+
+    def strides(self, v: Value, axes: Axes) -> Strides:
+        t = v.type
+        assert isinstance(t, TensorType)
+        out: Strides = {}
+        for d, axis in enumerate(axes):
+            if axis is not None:
+                runtime = t.strided and v in self.params
+                out[axis] = Stride(self.params[v], d) if runtime else product(t.shape[d + 1 :])
+        return out
+
+    def accesses(self) -> list[Strides]:
+        """Return the strides of every read of a tensor from outside and of every result."""
+        reads = [r for r in self.domain.reads.values() if r.root in self.params and r.dims]
+        results = [self.strides(v, self.domain.of[v]) for v in self.outputs]
+        return results + [self.strides(r.root, r.dims) for r in reads]
+
+    def choose_loops(self) -> _Loops:
+        accesses = self.accesses()
+        order = self.loop_order(accesses)
+        reduced = [a for a in order if a in self.domain.reduced]
+        outer = [a for a in order if a not in self.domain.reduced]
+        if not reduced:
+            groups = self.collapse(outer, accesses)
+            if len(groups) <= 1:
+                return _Loops(Layout.FLAT, (), groups)
+            return _Loops(Layout.TILES, groups[:-1], groups[-1:])
+        fast = self.fastest(accesses)
+        if fast in outer:
+            outer.remove(fast)
+            outer.append(fast)
+            layout = Layout.COLUMNS
+        else:
+            if fast in reduced:
+                reduced.remove(fast)
+                reduced.append(fast)
+            layout = Layout.ROWS if outer else Layout.SPLIT
+        return _Loops(layout, self.collapse(outer, accesses), self.collapse(reduced, accesses))
+
+    def loop_order(self, accesses: Sequence[Strides]) -> list[int]:
+        """Return all axes, outermost first: as the first result has them, then as they come."""
+        order: list[int] = []
+        for v in self.outputs:
+            order += [a for a in self.domain.of[v] if a is not None and a not in order]
+        rest = [a for a in range(len(self.domain.sizes)) if a not in order]
+        if set(order) >= self.domain.outer:
+            return order + rest
+        return sorted(self.domain.axes)
+
+    def fastest(self, accesses: Sequence[Strides]) -> int | None:
+        """Return the axis along which most tensors that need folding are contiguous."""
+        votes: dict[int, int] = {}
+        for strides in accesses:
+            if not self.domain.reduced & set(strides):
+                continue
+            for axis, distance in strides.items():
+                if distance == 1:
+                    votes[axis] = votes.get(axis, 0) + len(strides)
+        return max(votes, key=lambda a: votes[a]) if votes else None
+
+    def collapse(
+        self, axes: Sequence[int], accesses: Sequence[Strides]
+    ) -> tuple[tuple[int, ...], ...]:
+        """Return the axes in groups that every access walks like one axis."""
+        groups: list[tuple[int, ...]] = []
+        for axis in axes:
+            if groups and all(self.seamless(s, groups[-1][-1], axis) for s in accesses):
+                groups[-1] = (*groups[-1], axis)
+            else:
+                groups.append((axis,))
+        return tuple(groups)
+
+    def seamless(self, strides: Strides, a: int, b: int) -> bool:
+        first, second = strides.get(a, 0), strides.get(b, 0)
+        if isinstance(first, Stride) or isinstance(second, Stride):
+            return False
+        return first == second * self.domain.sizes[b]
+
+    # Slots.
+
+    def slot(
+        self, key: object, name: str, tag: str, source: Source, *, pointer: bool = False
+    ) -> str:
+        if key not in self.slots:
+            self.slots[key] = Slot(self.names.new(name), tag, source, pointer)
+        return self.slots[key].name
+
+    def pointer(self, v: Value) -> str:
+        t = v.type
+        assert isinstance(t, TensorType)
+        source = Input(self.params[v]) if v in self.params else Output(self.outputs[v])
+        return self.slot(v, f"p_{v.hint or 'x'}", t.dtype.tag, source, pointer=True)
+
+    def size(self, d: Dim, name: str) -> int | str:
+        return d if isinstance(d, int) else self.slot(str(d), name, "int", Size(d))
+
+    def name_axes(self) -> None:
+        letters = iter("ijklmnop")
+        for group in (*self.loops.outer, *self.loops.inner):
+            name = self.names.new(next(letters, "q"))
+            size = self.size(product(tuple(self.domain.sizes[a] for a in group)), f"size_{name}")
+            self.axis_of[group[-1]] = Axis(name, size)
+
+    def axes(self, groups: Sequence[tuple[int, ...]]) -> tuple[Axis, ...]:
+        return tuple(self.axis_of[group[-1]] for group in groups)
+
+    def index(self, v: Value, axes: Axes) -> Index:
+        strides = self.strides(v, axes)
+        return tuple(
+            (axis.name, self.distance(strides[a], v))
+            for a, axis in self.axis_of.items()
+            if a in strides
+        )
+
+    def distance(self, stride: Distance, v: Value) -> int | str:
+        if isinstance(stride, Stride):
+            return self.slot(stride, f"{v.hint or 'x'}_stride_{stride.dim}", "int", stride)
+        return self.size(stride, "stride")
+
+    # Statements.
+
+    def kernel(self) -> Kernel:
+        for v in self.params:
+            if isinstance(v.type, TensorType):
+                self.pointer(v)
+        for v in self.outputs:
+            self.pointer(v)
+        self.name_axes()
+        self.write_outer_stores(0)
+        last = max([self.phase[o.inputs[0]] if o.inputs[0] in self.phase else 0 for o in self.ops if self.folds(o)]
+                   + [self.phase[v] for v in self.outputs if self.is_full(v)], default=0)  # fmt: skip
+        for number in range(last + 1):
+            self.passes.append(_Draft())
+            self.write_pass(number)
+        if self.loops.layout is Layout.SPLIT:
+            self.split_slots()
+        passes = tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes)
+        return Kernel(
+            self.title,
+            self.loops.layout,
+            tuple(self.slots.values()),
+            self.axes(self.loops.outer),
+            self.axes(self.loops.inner),
+            tuple(self.once),
+            tuple(self.row),
+            passes,
+        )
+
+    def is_full(self, v: Value) -> bool:
+        """Whether a result has an element for every point of the inner loops."""
+        if not self.domain.reduced:
+            return True
+        return bool({a for a in self.domain.of[v] if a is not None} & self.level_axes)
+
+    def write_pass(self, number: int) -> None:
+        draft = self.passes[number]
+        for op in self.ops:
+            if self.folds(op) and self.phase[op.output] == number + 1:
+                self.write_fold(op, number, draft)
+        stores = [v for v in self.outputs if self.is_full(v) and self.phase[v] == number]
+        values = [(v, self.value(v, number)) for v in stores]
+        for v, name in values:
+            draft.body.append(
+                Store(self.pointer(v), self.index(v, self.domain.of[v]), name, self.loc(v))
+            )
+            self.stored[v] = (number, self.outputs[v])
+        self.write_outer_stores(number + 1)
+
+    def write_fold(self, op: Op, number: int, draft: _Draft) -> None:
+        value = self.operand(op, 0, number)
+        t = op.output.type
+        assert isinstance(t, TensorType)
+        step = expression.fold_step(op)
+        rounds = t.dtype.is_floating_point and ("racc_add" in step or "racc_mul" in step)
+        name = self.names.new(op.output.hint)
+        tag = expression.register(t.dtype)
+        draft.folds.append(Fold(name, tag, expression.fold_init(op), step, value, rounds, op.loc))
+        self.outer_names[op.output] = name
+
+    def write_outer_stores(self, phase: int) -> None:
+        for v in self.outputs:
+            if not self.is_full(v) and self.phase[v] == phase:
+                name = self.value(v, phase)
+                store = Store(self.pointer(v), self.index(v, self.domain.of[v]), name, self.loc(v))
+                self.outer_block(phase, {-1}).append(store)
+
+    def outer_block(self, phase: int, varies: set[int] | frozenset[int]) -> list[Statement]:
+        if phase > 0:
+            return self.passes[phase - 1].after
+        return self.row if varies else self.once
+
+    def loc(self, v: Value):  # type: ignore[no-untyped-def]
+        return self.producer[v].loc
+
+    def operand(self, op: Op, i: int, number: int) -> str:
+        read = self.domain.reads[op, i]
+        if read.root in self.params:
+            return self.load(op, read, number)
+        return self.value(read.root, number)
+
+    def load(self, op: Op, read: Read, number: int) -> str:
+        """Return the name of an element of a tensor from outside, loaded where its axes are known."""
+        v = read.root
+        if not isinstance(v.type, TensorType):
+            kind = "float" if v.type.kind == "float" else "int"  # type: ignore[union-attr]
+            return self.slot(v, v.hint or "scalar", kind, Number(self.params[v]))
+        key = (v, read.dims)
+        axes = self.read_axes(read)
+        inner = bool(axes & self.level_axes)
+        names = self.passes[number].names if inner else self.outer_names
+        if key not in names:
+            name = self.names.again(key, v.hint)
+            names[key] = name
+            block = self.passes[number].body if inner else self.outer_block(0, axes)
+            tag = expression.register(v.type.dtype)
+            block.append(Load(name, tag, self.pointer(v), self.index(v, read.dims), op.loc))
+        return names[key]
+
+    def value(self, v: Value, number: int) -> str:
+        """Return the text that stands for a computed value in pass `number`."""
+        op = self.producer[v]
+        if op.name == "constant":
+            t = v.type
+            assert isinstance(t, TensorType)
+            return expression.constant(op.attrs["value"], t.dtype)
+        if not self.is_inner(v):
+            return self.outer_value(v, op)
+        names = self.passes[number].names
+        if v not in names:
+            names[v] = self.names.again(v, v.hint)
+            if not self.take_back(v, op, number):
+                self.compute(v, op, number, names[v], self.passes[number].body)
+        return names[v]
+
+    def outer_value(self, v: Value, op: Op) -> str:
+        if v not in self.outer_names:
+            name = self.names.again(v, v.hint)
+            self.compute(
+                v, op, self.phase[v], name, self.outer_block(self.phase[v], self.domain.varies[v])
+            )
+            self.outer_names[v] = name
+        return self.outer_names[v]
+
+    def compute(self, v: Value, op: Op, number: int, name: str, block: list[Statement]) -> None:
+        t = v.type
+        assert isinstance(t, TensorType)
+        operands = [self.operand(op, i, number) for i in range(len(op.inputs))]
+        if OPS[op.name].reduce is not None:  # over dimensions of size 1
+            text = expression.fold_step(op).format(acc=expression.fold_init(op), x=operands[0])
+        else:
+            text = expression.elementwise(op, operands)
+        uses = tuple(o for o in operands if o.isidentifier())
+        block.append(Let(name, expression.register(t.dtype), text, uses, op.loc))
+
+    # What a later pass needs again.
+
+    def take_back(self, v: Value, op: Op, number: int) -> bool:
+        """Load a value of an earlier pass from memory, if it is there or worth being there."""
+        made = self.first_pass(v)
+        if made is None or made >= number:
+            return False
+        if v not in self.stored and not (self.is_costly(v) and self.keep(v, made, number)):
+            return False
+        since, host = self.stored[v]
+        if since >= number or self.overwritten(v, host, number):
+            return False
+        result = self.body.results[host]
+        t = v.type
+        assert isinstance(t, TensorType)
+        load = Load(
+            self.passes[number].names[v], expression.register(t.dtype), self.pointer(result),
+            self.index(result, self.domain.of[result]), op.loc,
+        )  # fmt: skip
+        self.passes[number].body.append(load)
+        return True
+
+    def first_pass(self, v: Value) -> int | None:
+        return next(
+            (i for i, d in enumerate(self.passes) if v in d.names and i < len(self.passes) - 1),
+            None,
+        )
+
+    def overwritten(self, v: Value, host: int, number: int) -> bool:
+        """Whether the memory that had the value has the result itself by now."""
+        result = self.body.results[host]
+        return result is not v and self.phase[result] < number
+
+    def is_costly(self, v: Value) -> bool:
+        """Whether computing the value takes more than a few instructions per element."""
+        op = self.producer.get(v)
+        if op is None or not self.is_inner(v) or v in self.stored:
+            return False
+        if is_expensive(op):
+            return True
+        roots = [self.domain.reads[op, i].root for i in range(len(op.inputs))]
+        return any(self.is_costly(r) for r in roots)
+
+    def keep(self, v: Value, made: int, number: int) -> bool:
+        """Store the value, in the pass that makes it, in the memory of a result that is written later."""
+        for w, index in self.outputs.items():
+            fits = w.type == v.type and self.is_full(w) and self.domain.of[w] == self.domain.of[v]
+            # Half is rounded in memory, so that it would come back as another number.
+            exact = isinstance(v.type, TensorType) and v.type.dtype.tag != "f16"
+            if fits and exact and index not in self.hosts and self.phase[w] >= number:
+                self.hosts[index] = v
+                draft = self.passes[made]
+                store = Store(
+                    self.pointer(w), self.index(w, self.domain.of[w]), draft.names[v], self.loc(v)
+                )
+                draft.body.append(store)
+                self.stored[v] = (made, index)
+                return True
+        return False
+
+    # Split kernels.
+
+    def split_slots(self) -> None:
+        for draft in self.passes:
+            for fold in draft.folds:
+                tag = "f64" if fold.rounds else fold.tag
+                self.slot(
+                    ("partial", fold.name), f"part_{fold.name}", tag, Scratch(True), pointer=True
+                )
+        whole = Kernel(self.title, Layout.SPLIT, (), (), (), (), (),
+                       tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes))  # fmt: skip
+        for number in range(len(self.passes)):
+            for name, tag in whole.carried(number):
+                self.slot(("kept", name), f"kept_{name}", tag, Scratch(False), pointer=True)
+        self.slot("first", "first_step", "int", Step("first"))
+        self.slot("last", "last_step", "int", Step("last"))

@@ -1,0 +1,133 @@
+"""From the arguments of a call to the key of a compiled version, and to the parameters of its graph.
+
+One version serves every call with the same dtypes, ranks, layouts (contiguous or not), sizes of 1, and the same
+values of arguments that are neither tensors, ints nor floats. Sizes, ints and floats are run-time values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jitorch.errors import TypeMismatch
+from jitorch.frontend.record import Recorder, TensorProxy
+from jitorch.frontend.values import DictVal, ListVal
+from jitorch.ir.types import from_numpy_dtype
+from jitorch.tensor import Tensor
+
+
+@dataclass
+class Leaves:
+    """The run-time values in the arguments of a call, in order, and what else decides the version."""
+
+    values: list[Any] = field(default_factory=list)
+    objects: list[Any] = field(default_factory=list)  # what each array came from, to give it back
+    key: list[Any] = field(default_factory=list)
+    numpy: bool = False
+    torch: bool = False
+
+    def add(self, x: Any) -> None:
+        """Take in one argument."""
+        if isinstance(x, TensorProxy):
+            raise TypeMismatch("a tensor being recorded can't be passed to a compiled function")
+        if isinstance(x, Tensor):
+            self.torch = True
+            self.array(x._data, x)
+        elif isinstance(x, np.ndarray):
+            self.numpy = True
+            self.array(x, x)
+        elif isinstance(x, np.generic):
+            self.numpy = True
+            self.array(np.asarray(x), None)
+        elif isinstance(x, (int, float)) and not isinstance(x, bool):
+            self.values.append(x)
+            self.objects.append(None)
+            self.key.append(type(x))
+        elif isinstance(x, (tuple, list)):
+            self.key.append((type(x), len(x)))
+            for item in x:
+                self.add(item)
+        elif isinstance(x, dict):
+            self.key.append((dict, tuple(x)))
+            for item in x.values():
+                self.add(item)
+        else:
+            self.key.append(_constant_key(x))
+
+    def array(self, a: Any, owner: Any) -> None:
+        self.values.append(a)
+        self.objects.append(owner)
+        ones = tuple(n == 1 for n in a.shape) if 1 in a.shape else a.ndim
+        self.key.append((a.dtype, ones, a.flags.c_contiguous))
+
+
+def _constant_key(x: Any) -> Any:
+    if isinstance(x, (bool, str, bytes, complex, type(None))):
+        return (type(x), repr(x))
+    return _Identity(x)
+
+
+class _Identity:
+    """Compares by identity and keeps its object alive, so that an id is never reused."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: Any) -> None:
+        self.of = of
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.of is self.of
+
+    def __hash__(self) -> int:
+        return id(self.of)
+
+
+def parameter(rec: Recorder, name: str, x: Any) -> Any:
+    """Make an argument a parameter of the program and return what stands for it."""
+    if isinstance(x, (Tensor, np.ndarray, np.generic)):
+        array = x._data if isinstance(x, Tensor) else np.asarray(x)
+        try:
+            from_numpy_dtype(array.dtype)
+        except TypeError as error:
+            raise TypeMismatch(f"argument '{name}': {error}") from None
+        if array.dtype.kind == "c":
+            raise TypeMismatch(
+                f"argument '{name}' is {array.dtype}: complex tensors have no compiled form",
+                hint="call the function eagerly: fn.eager(...)",
+            )
+        return rec.parameter(array, name)
+    if isinstance(x, (int, float)) and not isinstance(x, bool):
+        return rec.scalar_parameter(x, name)
+    if isinstance(x, tuple):
+        items = [parameter(rec, f"{name}_{i}", v) for i, v in enumerate(x)]
+        return tuple(items) if type(x) is tuple else type(x)(*items)
+    if isinstance(x, list):
+        made = ListVal()
+        rec.store[made] = tuple(parameter(rec, f"{name}_{i}", v) for i, v in enumerate(x))  # type: ignore[assignment]
+        return made
+    if isinstance(x, dict):
+        table = DictVal()
+        rec.store[table] = {k: parameter(rec, f"{name}_{k}", v) for k, v in x.items()}  # type: ignore[assignment]
+        return table
+    return x
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Where the run-time value of a symbol comes from: parameter `index`, dimension `dim` (None: its value)."""
+
+    name: str
+    index: int
+    dim: int | None
+
+    def read(self, values: list[Any]) -> int:
+        """Return the symbol's value in a call."""
+        v = values[self.index]
+        return int(v if self.dim is None else v.shape[self.dim])
+
+
+Rebuild = Callable[[list[Any]], Any]
+Arguments = Mapping[str, Any]

@@ -1,0 +1,102 @@
+"""From a function to its AST, with the positions of the user's file.
+
+The source is parsed where it stands: an indented function is put under an added `if True:` line instead of
+being dedented, since dedenting moves columns and breaks continuation lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jitorch.errors import UNKNOWN, CompileError, Loc
+
+FunctionNode = ast.FunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed function. `line_shift` turns AST line numbers into those of the file."""
+
+    node: FunctionNode
+    file: str
+    line_shift: int
+    name: str
+
+    def loc(self, node: ast.AST, call_site: Loc | None = None) -> Loc:
+        """Return the place of an AST node; those that carry none (`ast.arguments`) give an unknown place."""
+        if not hasattr(node, "lineno"):
+            return UNKNOWN
+        line, end_line = node.lineno + self.line_shift, (node.end_lineno or node.lineno) + self.line_shift
+        col = self._column(line, node.col_offset)
+        end_col = self._column(end_line, node.end_col_offset or node.col_offset)
+        return Loc(self.file, line, col, end_line, end_col, self.name, call_site)
+
+    def _column(self, line: int, offset: int) -> int:
+        """AST columns count UTF-8 bytes; ours count characters."""
+        text = linecache.getline(self.file, line)
+        return len(text.encode()[:offset].decode(errors="ignore")) if not text.isascii() else offset
+
+
+def parse_function(fn: Callable[..., Any]) -> Source:
+    """Return the source of a Python function. Raises CompileError where there is none to read."""
+    code = fn.__code__
+    try:
+        lines, first = inspect.getsourcelines(code)
+    except (OSError, TypeError):
+        raise CompileError(
+            f"can't read the source of '{fn.__qualname__}'",
+            hint="define the function in a file; code typed at a prompt or made by exec() keeps no source",
+            loc=Loc(code.co_filename, code.co_firstlineno, func=fn.__name__),
+        ) from None
+    tree = _parse(lines)
+    # One line was added above an indented function.
+    shift = first - 1 - (1 if lines[0][:1].isspace() else 0)
+    node = _find(tree, fn, shift)
+    return Source(node, code.co_filename, shift, fn.__name__)
+
+
+def _parse(lines: list[str]) -> ast.Module:
+    text = "".join(lines)
+    text = "if True:\n" + text if lines[0][:1].isspace() else text
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        # A lambda in the middle of an expression: its lines alone are not a statement.
+        return ast.parse("\n" * 0 + _lambda_text(lines))
+
+
+def _lambda_text(lines: list[str]) -> str:
+    """Return the text from the first `lambda` on, cut where it parses."""
+    text = "".join(lines)
+    start = text.index("lambda") if "lambda" in text else 0
+    pad = " " * start
+    for end in range(len(text), start, -1):
+        try:
+            ast.parse(f"(\n{text[start:end]}\n)", mode="eval")
+        except SyntaxError:
+            continue
+        return "(" + pad[1:] + text[start:end] + ")"
+    raise CompileError("can't find the lambda in its source line", hint="use a def statement")
+
+
+def _find(tree: ast.Module, fn: Callable[..., Any], shift: int) -> FunctionNode:
+    code = fn.__code__
+    if fn.__name__ == "<lambda>":
+        found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
+        same = [n for n in found if [a.arg for a in n.args.args] == list(code.co_varnames[: code.co_argcount])]
+        if len(same) == 1:
+            return same[0]
+        raise CompileError("several lambdas stand on this line", hint="use a def statement")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == fn.__name__:
+            return node
+    raise CompileError(
+        f"can't compile '{fn.__qualname__}': only plain functions (def) are supported",
+        hint="async functions and generators have no compiled form",
+        loc=Loc(code.co_filename, code.co_firstlineno, func=fn.__name__),
+    )

@@ -1,0 +1,277 @@
+"""The iteration domain of a set of fusible ops: which dimensions of which values are one loop.
+
+Every dimension whose size is not the number 1 belongs to an *axis*. Elementwise ops join the axes of
+their operands, reductions drop axes, and ops that only rename dimensions (`OpDef.axes`) rename them:
+
+    %c: f32[n, m] = sub(%x, %mean)        x: (i, j)   mean: (i, -)   c: (i, j)
+    %s: f32[n] = sum(%c) {dim=(1,)}       s: (i,)     reduced: {j}
+
+Fusion asks `analyse` whether ops can share a loop nest; the kernel generator asks it again, of the fused
+block alone, for the loops. Tensors from outside get new axes at each use, so that `x + x.T` reads `x` in
+two ways; the axes of a value that the set computes are the same at all uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jitorch.ir.core import Op, Value
+from jitorch.ir.dims import Dim, Shape
+from jitorch.ir.opdef import OPS
+from jitorch.ir.types import TensorType
+
+Axes = tuple[int | None, ...]  # for each dimension its axis, None for a size of 1
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How an op sees an operand: the value behind any renaming, and its axes.
+
+    `dims` has an axis for each dimension of `root` (None: size 1, or not used); `shape` for each
+    dimension as the op sees it.
+    """
+
+    root: Value
+    dims: Axes
+    shape: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The loops of a set of ops, in order, and how each value lies in them."""
+
+    sizes: tuple[Dim, ...]
+    reduced: frozenset[int]
+    of: Mapping[Value, Axes]
+    reads: Mapping[tuple[Op, int], Read]
+    varies: Mapping[Value, frozenset[int]]
+
+    @property
+    def axes(self) -> frozenset[int]:
+        return frozenset(range(len(self.sizes)))
+
+    @property
+    def outer(self) -> frozenset[int]:
+        return self.axes - self.reduced
+
+
+def is_free(op: Op) -> bool:
+    """Whether the op costs nothing in a kernel and is repeated wherever it is used.
+
+    Renamed dimensions, 0-d constants, and Python scalars made tensors.
+    """
+    if OPS[op.name].axes is not None:
+        return True
+    scalars = all(not isinstance(v.type, TensorType) for v in op.inputs)
+    return OPS[op.name].pure and scalars and (_is_constant(op) or _text(op) is not None)
+
+
+def _is_constant(op: Op) -> bool:
+    return op.name == "constant" and isinstance(op.output.type, TensorType)
+
+
+def _text(op: Op) -> str | None:
+    """Return the op's expression in a kernel, None where it has none for these operands."""
+    scalar = OPS[op.name].scalar
+    if scalar is None or not op.inputs or not isinstance(op.output.type, TensorType):
+        return None
+    last = op.inputs[-1].type
+    if isinstance(last, TensorType):
+        return scalar.text(last.dtype)
+    return scalar.float if op.name == "cast" else None
+
+
+def is_fusible(op: Op) -> bool:
+    """Whether the op can be part of a kernel."""
+    tensors = [v.type for v in (*op.inputs, *op.outputs) if isinstance(v.type, TensorType)]
+    if op.blocks or any(t.dtype.is_complex or t.device != tensors[0].device for t in tensors):
+        return False
+    if is_free(op):
+        return True
+    definition = OPS[op.name]
+    if any(not isinstance(v.type, TensorType) for v in op.inputs):
+        return False
+    return definition.reduce is not None or _text(op) is not None
+
+
+class Mismatch(Exception):
+    """Why ops can't share a loop nest."""
+
+
+@dataclass
+class _Analysis:
+    ops: Sequence[Op]
+    parent: list[int] = field(default_factory=list)
+    sizes: list[Dim] = field(default_factory=list)
+    of: dict[Value, Axes] = field(default_factory=dict)
+    reads: dict[tuple[Op, int], Read] = field(default_factory=dict)
+    reductions: dict[Op, tuple[int, ...]] = field(default_factory=dict)
+
+    # Axes are merged as a union-find forest.
+
+    def fresh(self, size: Dim) -> int:
+        self.parent.append(len(self.parent))
+        self.sizes.append(size)
+        return len(self.parent) - 1
+
+    def find(self, axis: int) -> int:
+        while self.parent[axis] != axis:
+            self.parent[axis] = self.parent[self.parent[axis]]
+            axis = self.parent[axis]
+        return axis
+
+    def join(self, a: int, b: int) -> int:
+        a, b = sorted((self.find(a), self.find(b)))
+        self.parent[b] = a
+        if isinstance(self.sizes[b], int):
+            self.sizes[a] = self.sizes[b]
+        return a
+
+    def found(self, axes: Iterable[int | None]) -> Axes:
+        return tuple(None if a is None else self.find(a) for a in axes)
+
+    # The walk.
+
+    def run(self) -> None:
+        renames = {op.output: op for op in self.ops if OPS[op.name].axes is not None}
+        for op in self.ops:
+            if op.output in renames:
+                continue
+            reads = [self.read(v, renames) for v in op.inputs]
+            self.reads.update({(op, i): r for i, r in enumerate(reads)})
+            if OPS[op.name].reduce is not None:
+                self.of[op.output] = self.reduction(op, reads[0].shape)
+            else:
+                self.of[op.output] = self.elementwise(reads, op.output)
+
+    def read(self, v: Value, renames: Mapping[Value, Op]) -> Read:
+        if v in renames:
+            return self.renamed(renames[v], renames)
+        axes = self.of[v] if v in self.of else self.new_axes(_shape(v))
+        return Read(v, axes, axes)
+
+    def renamed(self, op: Op, renames: Mapping[Value, Op]) -> Read:
+        inner = self.read(op.inputs[0], renames)
+        rename = OPS[op.name].axes
+        assert rename is not None
+        source = rename(op.inputs[0].type, **op.attrs)
+        axes = [None if d is None else inner.shape[d] for d in source]
+        shape = _shape(op.output)
+        # A dimension that `expand` repeats is an axis that the root does not depend on.
+        spread = tuple(
+            self.fresh(n) if a is None and n != 1 else a for a, n in zip(axes, shape, strict=True)
+        )
+        return Read(inner.root, inner.dims, spread)
+
+    def new_axes(self, shape: Shape) -> Axes:
+        return tuple(None if n == 1 else self.fresh(n) for n in shape)
+
+    def elementwise(self, reads: Sequence[Read], output: Value) -> Axes:
+        shape = _shape(output)
+        out: list[int | None] = [None] * len(shape)
+        for read in reads:
+            for i, axis in enumerate(read.shape, len(shape) - len(read.shape)):
+                if axis is not None:
+                    known = out[i]
+                    out[i] = axis if known is None else self.join(known, axis)
+        return tuple(out)
+
+    def reduction(self, op: Op, axes: Axes) -> Axes:
+        dims, keep = op.attrs["dim"], op.attrs["keepdim"]
+        assert isinstance(dims, tuple)
+        self.reductions[op] = tuple(a for i, a in enumerate(axes) if i in dims and a is not None)
+        if keep:
+            return tuple(None if i in dims else a for i, a in enumerate(axes))
+        return tuple(a for i, a in enumerate(axes) if i not in dims)
+
+    # Conclusions.
+
+    def spaces(self) -> list[tuple[Shape, Axes]]:
+        """Return the shape and axes of every value and read, in order."""
+        out = []
+        for op in self.ops:
+            for i in range(len(op.inputs)):
+                if (op, i) in self.reads:
+                    out.append((_shape(op.inputs[i]), self.reads[op, i].shape))
+            if op.output in self.of:
+                out.append((_shape(op.output), self.of[op.output]))
+        return out
+
+    def align(self) -> Axes:
+        """Walk through values of one shape together, where nothing says otherwise.
+
+        Returns the axes of the largest value.
+        """
+        spaces = self.spaces()
+        shape, main = max(spaces, key=lambda s: len(_known(s[1])), default=((), ()))
+        for other_shape, axes in spaces:
+            if other_shape == shape and self.in_step(self.found(main), self.found(axes)):
+                for a, b in zip(main, axes, strict=True):
+                    if a is not None and b is not None:
+                        self.join(a, b)
+        return self.found(main)
+
+    def in_step(self, a: Axes, b: Axes) -> bool:
+        """Whether the axes that two values share stand at the same dimensions of both."""
+        shared = set(_known(a)) & set(_known(b))
+        return all(x == y for x, y in zip(a, b, strict=True) if x in shared or y in shared)
+
+    def domain(self) -> Domain:
+        main = _known(self.align())
+        for _, axes in self.spaces():
+            known = _known(self.found(axes))
+            if len(set(known)) < len(known):
+                raise Mismatch("one dimension would have to run along two")
+            if not set(known) <= set(main):
+                raise Mismatch("their shapes differ")
+        reduced = self.reduced_axes(set(main))
+        number = {axis: i for i, axis in enumerate(main)}
+        rename = lambda axes: tuple(None if a is None else number[self.find(a)] for a in axes)  # noqa: E731
+        of = {v: rename(axes) for v, axes in self.of.items()}
+        reads = {k: Read(r.root, rename(r.dims), rename(r.shape)) for k, r in self.reads.items()}
+        varies = self.varies(reads, {op: frozenset(_known(rename(r))) for op, r in self.reductions.items()})
+        sizes = tuple(self.sizes[a] for a in main)
+        return Domain(sizes, frozenset(number[a] for a in reduced), of, reads, varies)
+
+    def reduced_axes(self, main: set[int]) -> set[int]:
+        reduced: set[int] = set()
+        for op, raw in self.reductions.items():
+            axes = set(_known(self.found(raw)))
+            if not axes:
+                continue
+            if reduced and axes != reduced:
+                raise Mismatch("they reduce over different dimensions")
+            reduced = axes
+            if set(_known(self.found(self.reads[op, 0].shape))) != main:
+                raise Mismatch("a reduction would be repeated for every element of a larger shape")
+        return reduced
+
+    def varies(
+        self, reads: Mapping[tuple[Op, int], Read], reductions: Mapping[Op, frozenset[int]]
+    ) -> dict[Value, frozenset[int]]:
+        out: dict[Value, frozenset[int]] = {}
+        for op in self.ops:
+            if op.output not in self.of:
+                continue
+            axes: frozenset[int] = frozenset()
+            for i in range(len(op.inputs)):
+                read = reads[op, i]
+                axes |= out.get(read.root, frozenset(_known(read.dims)))
+            out[op.output] = axes - reductions.get(op, frozenset())
+        return out
+
+
+def analyse(ops: Sequence[Op]) -> Domain:
+    """Return the loops that the ops share. Raises Mismatch where they can't."""
+    analysis = _Analysis(ops)
+    analysis.run()
+    return analysis.domain()
+
+
+def _shape(v: Value) -> Shape:
+    return v.type.shape if isinstance(v.type, TensorType) else ()
+
+
+def _known(axes: Iterable[int | None]) -> tuple[int, ...]:
+    return tuple(a for a in axes if a is not None)

@@ -1,0 +1,170 @@
+"""Apply the rules: an op, or a few, that mean the same as something simpler.
+
+Algebra is the table in `rules.py`; views, casts, lists and control flow are the functions in `rewrites.py`. A
+rule is applied only where the new value fits the type of the old. A tensor that the caller gets is not replaced
+by one that shares memory with another.
+
+    %0: f32[n] = mul(%x, %one)
+    %1: f32[n] = neg(%0)
+    %2: f32[n] = sub(%y, %1)
+
+becomes
+
+    %2: f32[n] = add(%y, %x)
+
+and leaves ops without use to `dce`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitorch.errors import CompileError, at
+from jitorch.ir.alias import escaping, is_container, owns_memory, reachable
+from jitorch.ir.builder import Builder
+from jitorch.ir.core import Block, Graph, Op, Value
+from jitorch.ir.dims import using_facts
+from jitorch.ir.facts import all_symbols, binders, bound_by, facts_of, type_symbols
+from jitorch.ir.match import first_misfit
+from jitorch.ir.opdef import OPS
+from jitorch.ir.rebuild import Rewrite, Scope, rebuild, rebuild_block
+from jitorch.ir.types import ScalarType, TensorType, Type
+from jitorch.passes.infer import refine
+from jitorch.passes.rewrites import REWRITES, Known
+from jitorch.passes.rules import RULES, Call, Pattern, Rule, by_op
+
+_RULES = by_op(RULES)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Return the graph with the rules applied, to ops that they make too."""
+    simplifier = _Simplifier(graph)
+    with using_facts(facts_of(graph)):
+        made = rebuild(graph, simplifier.visit, simplifier.scope)
+    return graph if made is graph else refine(made)
+
+
+class _Simplifier:
+    def __init__(self, graph: Graph) -> None:
+        self.taken = all_symbols(graph)
+        self.binder = bound_by(graph)
+        self.kept = escaping(graph)
+        self.rigid = set(_items(graph.walk()))
+        self.known = Known()
+        self.scope = Scope()
+
+    def visit(self, op: Op) -> Rewrite:
+        """Return what stands for the op once no rule applies any more."""
+        made = self.step(op)
+        if made is None:
+            self.known.add(op)
+            return op
+        ops, values = made
+        block = rebuild_block(Block((), tuple(ops), tuple(values)), self.visit, self.scope)
+        return list(block.ops), block.results
+
+    def step(self, op: Op) -> tuple[list[Op], Sequence[Value]] | None:
+        """Apply the first rule that matches."""
+        for how in (*REWRITES.get(op.name, ()), *_RULES.get(op.name, ())):
+            builder = Builder(self.taken)
+            try:
+                with at(op.loc):
+                    if isinstance(how, Rule):
+                        values = self.applied(how, op, builder)
+                    else:
+                        values = how(op, self.known, builder)
+            except CompileError:
+                continue  # the types do not allow it
+            if values is not None and self.allowed(op, builder.ops, values):
+                pairs = zip(op.outputs, values, strict=True)
+                self.kept |= reachable(builder.ops, [n for v, n in pairs if v in self.kept])
+                self.rigid.update(_items(builder.ops))
+                return self.hinted(op, builder.ops, values)
+        return None
+
+    def allowed(self, op: Op, ops: Sequence[Op], values: Sequence[Value]) -> bool:
+        for old, new in zip(op.outputs, values, strict=True):
+            fresh = {s for s in binders(old.type) if self.binder.get(s) is old}
+            if first_misfit([(new.type, old.type)], set(type_symbols(old.type)) - fresh) is not None:
+                return False
+            if old in self.rigid and old.type != new.type:
+                return False
+        if not owns_memory(op) or self.kept.isdisjoint(op.outputs):
+            return True
+        return all(any(v in new.outputs and owns_memory(new) for new in ops) for v in values)
+
+    def hinted(
+        self, op: Op, ops: list[Op], values: Sequence[Value]
+    ) -> tuple[list[Op], Sequence[Value]]:
+        """Let the last new op define the old value itself where the types agree, so that names stay."""
+        if op.blocks or not ops or len(values) != 1 or ops[-1].outputs != tuple(values):
+            return ops, values
+        if op.output.type != values[0].type:
+            return ops, values
+        last = ops[-1]
+        renamed = Op(last.name, last.inputs, op.outputs, last.attrs, last.blocks, last.loc)
+        return [*ops[:-1], renamed], op.outputs
+
+    # Rows of the table.
+
+    def applied(self, row: Rule, op: Op, builder: Builder) -> Sequence[Value] | None:
+        if _kind(op.inputs[-1].type) not in row.kinds:
+            return None
+        env: dict[str, Value] = {}
+        if not self.matches(row.left, op.output, op, env):
+            return None
+        return [_build(row.right, env, builder)]
+
+    def matches(self, pattern: Pattern, v: Value, op: Op | None, env: dict[str, Value]) -> bool:
+        """Whether `v`, which `op` makes, is what the pattern says; `env` gets what the names stand for."""
+        match pattern:
+            case str():
+                return env.setdefault(pattern, v) is v
+            case Call(name, args):
+                if op is None or op.name != name or len(op.inputs) != len(args):
+                    return False
+                orders = [op.inputs, op.inputs[::-1]] if OPS[name].commutative else [op.inputs]
+                return any(self.all_match(args, order, env) for order in orders)
+        return _equals(self.known.constant(v), pattern, v.type)
+
+    def all_match(self, args: Sequence[Pattern], values: Sequence[Value], env: dict[str, Value]) -> bool:
+        trial = dict(env)
+        for pattern, v in zip(args, values, strict=True):
+            if not self.matches(pattern, v, self.known.maker(v), trial):
+                return False
+        env.update(trial)
+        return True
+
+
+def _build(pattern: Pattern, env: dict[str, Value], builder: Builder) -> Value:
+    if isinstance(pattern, str):
+        return env[pattern]
+    assert isinstance(pattern, Call)
+    return builder.emit1(pattern.name, [_build(a, env, builder) for a in pattern.args])
+
+
+def _equals(value: Any, number: Any, t: Type) -> bool:
+    """Whether a constant is the number that a pattern names, zeros told apart by sign."""
+    if not isinstance(value, (bool, int, float)) or isinstance(number, bool) != (_kind(t) == "bool"):
+        return isinstance(value, bool) and _kind(t) == "bool" and value == bool(number)
+    if isinstance(t, TensorType):
+        value = np.asarray(value).astype(t.dtype.numpy).item()
+    signs = math.copysign(1, value) == math.copysign(1, number) or _kind(t) != "float"
+    return bool(value == number) and signs
+
+
+def _kind(t: Type) -> str:
+    if isinstance(t, TensorType):
+        return t.dtype.kind
+    return t.kind if isinstance(t, ScalarType) else ""
+
+
+def _items(ops: Iterable[Op]) -> Iterator[Value]:
+    """Yield what goes into tuples and lists and comes out of them: items of one list agree in type."""
+    for op in ops:
+        if any(map(is_container, (*op.inputs, *op.outputs))):
+            yield from (*op.inputs, *op.outputs)
