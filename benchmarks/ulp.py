@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -217,12 +218,13 @@ def reference_of_doubles(name: str, arguments: tuple[Array, ...]) -> tuple[Array
     usual = REFERENCES[name](*arguments)
     rounded, rest = np.empty(usual.size), np.zeros(usual.size)
     for i, x in enumerate(arguments[0]):
-        if not np.isfinite(x) or np.isinf(usual[i]):
+        end = x <= 0 and x == np.floor(x) if name == "lgamma" else x == 0 or abs(x) > 30
+        if end or not np.isfinite(x):
             rounded[i] = usual[i]
             continue
         value = mp.re(function(mp.mpf(float(x))))
         rounded[i] = float(value)
-        rest[i] = float(value - mp.mpf(float(value)))
+        rest[i] = float(value - mp.mpf(float(value))) if np.isfinite(rounded[i]) else 0.0
     return rounded, rest
 
 
@@ -242,9 +244,9 @@ def sample(name: str, dtype: npt.DTypeLike, size: int) -> Iterator[tuple[Array, 
     values = np.concatenate([values, -values])
     yield tuple(each.ravel().copy() for each in np.meshgrid(*[values] * arity))
     generator = np.random.default_rng(0)
-    for _ in range(0, size, 4 * CHUNK):
-        for draw in (random_patterns, random_normals, random_near_one, random_scales):
-            yield tuple(draw(generator, np.dtype(dtype)) for _ in range(arity))
+    draws = itertools.cycle(itertools.product(DRAWS, repeat=arity))
+    for _ in range(0, size, CHUNK):
+        yield tuple(draw(generator, np.dtype(dtype)) for draw in next(draws))
 
 
 def random_patterns(generator: np.random.Generator, dtype: np.dtype[Any]) -> Array:
@@ -276,13 +278,16 @@ def with_random_signs(generator: np.random.Generator, values: Array) -> Array:
     return values * signs
 
 
+DRAWS = (random_patterns, random_normals, random_near_one, random_scales)
+
+
 def measure(name: str, dtype: str, stride: int, size: int, threads: int) -> Result:
     """Checks one function."""
     loop = compile_loop(name)
     single = dtype == "float32"
     exhaustive = single and ARITY.get(name, 1) == 1
     chunks = every_single(stride) if exhaustive else sample(name, dtype, size)
-    total = (1 << 32) // (CHUNK * stride) if exhaustive else 1 + 4 * (size // (4 * CHUNK) + 1)
+    total = (1 << 32) // (CHUNK * stride) if exhaustive else size // CHUNK + 2
     check = check_singles if single else check_doubles
     result = Result(0.0, (0.0,), 0, None)
     with ThreadPoolExecutor(threads) as pool:
@@ -305,7 +310,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--functions", default=",".join(REFERENCES), help="comma-separated names")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--stride", type=int, default=1, help="check every N-th float32")
-    parser.add_argument("--size", type=int, default=10_000_000, help="random arguments to draw")
+    parser.add_argument("--size", type=int, default=20_000_000, help="random arguments to draw")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bound", type=float, default=2.0, help="the largest error allowed")
     return parser.parse_args(arguments)
@@ -318,6 +323,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{'function':<10}{'max ULP':>9}  {'worst at':<34}{'failures':>9}{'seconds':>9}")
     good = True
     for name in options.functions.split(","):
+        if name == "fma" and options.dtype == "float64":
+            continue  # No reference is exact.
         start = time.perf_counter()
         result = measure(name, options.dtype, options.stride, options.size, options.threads)
         seconds = time.perf_counter() - start

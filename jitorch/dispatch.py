@@ -68,6 +68,10 @@ def method(*names: str) -> Callable[[Callable[..., Any]], Any]:
     return mark
 
 
+# Functions that graphs call as plain Python, by the name they have there ("module:function").
+PYTHON_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+
 def display(array: Any) -> Any:
     """Return the tensor that shows an array of a running graph."""
     show: Callable[[Any], Any] = _default[0].wrap  # type: ignore[attr-defined]

@@ -55,6 +55,10 @@ STAGES: list[tuple[str, Pass]] = [
 ]
 
 
+# The passes after which a graph is `optimized`: those that need no code generator.
+OPTIMIZE = ["infer", "decompose", "fold", "simplify", "cse", "licm", "dce"]
+
+
 def get_pass(name: str) -> Pass:
     """Return the pass called `name`. Raises KeyError, with the names there are, for another."""
     known = dict(STAGES)
@@ -81,6 +85,8 @@ def stages(graph: Graph, passes: Sequence[str] | None = None) -> dict[str, Graph
     """Return the graph as it stands after each stage, by name; `typed` is the graph given."""
     out = {"typed": graph}
     run(graph, passes, lambda name, before, after, seconds: out.update({name: after}))
+    out["optimized"] = out.get(OPTIMIZE[-1], graph)
+    out["fused"] = out.get("fuse", out["optimized"])
     return out
 
 

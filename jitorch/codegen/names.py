@@ -23,8 +23,13 @@ def reserved() -> frozenset[str]:
         if text is not None
     ]
     words = {word for text in texts for word in _WORD.findall(text)}
-    fixed = "args lo hi load store start stop block blocks step at first_step last_step np INF NAN"
-    return frozenset(words | set(fixed.split()) | set(keyword.kwlist) | set(dir(builtins)))
+    return frozenset(words | set(_FIXED.split()) | set(keyword.kwlist) | set(dir(builtins)))
+
+
+# Names that the writers of source use themselves; see also `_OWN`.
+_FIXED = """args lo hi load store row start stop begin end first width lane block blocks step INF NAN
+    empty pack launch"""
+_OWN = re.compile(r"(to|arg|racc|part|kept|acc|sum|over|size|scratch|at|p)(_|\d*$)|.*_sum$|.*_stride_\d+$")
 
 
 class Names:
@@ -36,12 +41,16 @@ class Names:
         self.count = 0
 
     def new(self, wanted: str) -> str:
-        """Return a name like `wanted` that is not in use."""
+        """Return a name like the user's `wanted` that is not in use and means nothing else."""
         base = re.sub(r"\W", "_", wanted)
         if not base:
             base, self.count = f"t{self.count}", self.count + 1
-        if base in reserved() or base[0].isdigit() or base.startswith(("to_", "arg_", "racc_")):
-            base += "_"
+        if base in reserved() or base[0].isdigit() or _OWN.match(base):
+            base = f"v_{base}"
+        return self.own(base)
+
+    def own(self, base: str) -> str:
+        """Return a name of the writer's own, numbered if it is in use."""
         name, suffix = base, 0
         while name in self.taken:
             suffix += 1

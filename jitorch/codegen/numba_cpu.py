@@ -282,8 +282,8 @@ class _Writer:
                     self.lead_in(moving, kept, each.body, each.folds)
                     self.statements(body, column)
                     for fold in each.folds:
-                        step = fold.step.format(acc=f"load(acc_{fold.name}, w)", x=fold.value)
-                        self.line(f"store(acc_{fold.name}, w, {step})", fold.loc)
+                        step = fold.step.format(acc=f"load(acc_{fold.name}, lane)", x=fold.value)
+                        self.line(f"store(acc_{fold.name}, lane, {step})", fold.loc)
                     self.statements(stores, column)
         after = [*(s for s in moving if isinstance(s, Store) and number == 0), *each.after]
         carried = self.kernel.carried(number)
@@ -291,17 +291,17 @@ class _Writer:
             with self.column_loop([*_needed(moving, after, ()), *after]):
                 for fold in each.folds:
                     of = "sum" if fold.rounds else "acc"
-                    self.line(f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, w))", fold.loc)
+                    self.line(f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, lane))", fold.loc)
                 self.lead_in(moving, [k for k in kept if k not in dict(carried)], after, ())
                 self.statements(after, column)
                 for name, _ in carried:
-                    self.line(f"store(kept_{name}, w, {name})")
+                    self.line(f"store(kept_{name}, lane, {name})")
 
     def fill(self, arrays: Sequence[tuple[str, str]]) -> None:
         if arrays:
-            with self.block("for w in range(width):"):
+            with self.block("for lane in range(width):"):
                 for name, value in arrays:
-                    self.line(f"store({name}, w, {value})")
+                    self.line(f"store({name}, lane, {value})")
 
     @contextmanager
     def column_blocks(self, rounding: Sequence[Fold]) -> Iterator[None]:
@@ -317,18 +317,18 @@ class _Writer:
             self.fill([(f"acc_{f.name}", f.init) for f in rounding])
             with self.block(f"for {first.name} in range(begin, end):"), self.nested(rest):
                 yield
-            with self.block("for w in range(width):"):
+            with self.block("for lane in range(width):"):
                 for f in rounding:
-                    total = f.step.format(acc=f"load(sum_{f.name}, w)", x=f"load(acc_{f.name}, w)")
-                    self.line(f"store(sum_{f.name}, w, {total})", f.loc)
+                    total = f.step.format(acc=f"load(sum_{f.name}, lane)", x=f"load(acc_{f.name}, lane)")
+                    self.line(f"store(sum_{f.name}, lane, {total})", f.loc)
             self.line("begin = end")
 
     @contextmanager
     def column_loop(self, statements: Sequence[Statement]) -> Iterator[None]:
         column = self.kernel.outer[-1].name
         self.prepare(statements, column)
-        with self.block("for w in range(width):"):
-            self.line(f"{column} = first + w")
+        with self.block("for lane in range(width):"):
+            self.line(f"{column} = first + lane")
             yield
 
     def lead_in(
@@ -343,7 +343,7 @@ class _Writer:
         used = _used([*needed, *statements], folds)
         for name in dict.fromkeys(kept):
             if name in used:
-                self.line(f"{name} = load(kept_{name}, w)")
+                self.line(f"{name} = load(kept_{name}, lane)")
         self.statements(needed, self.kernel.outer[-1].name)
 
     # Split: no outer axes. The folded range is cut in blocks, whose results are folded in turn.

@@ -210,7 +210,8 @@ class _Scheduler:
         self, key: object, name: str, tag: str, source: Source, *, pointer: bool = False
     ) -> str:
         if key not in self.slots:
-            self.slots[key] = Slot(self.names.new(name), tag, source, pointer)
+            taken = isinstance(source, Number)
+            self.slots[key] = Slot(name if taken else self.names.own(name), tag, source, pointer)
         return self.slots[key].name
 
     def pointer(self, v: Value) -> str:
@@ -225,7 +226,7 @@ class _Scheduler:
     def name_axes(self) -> None:
         letters = iter("ijklmnop")
         for group in (*self.loops.outer, *self.loops.inner):
-            name = self.names.new(next(letters, "q"))
+            name = self.names.own(next(letters, "q"))
             size = self.size(product(tuple(self.domain.sizes[a] for a in group)), f"size_{name}")
             self.axis_of[group[-1]] = Axis(name, size)
 
@@ -266,7 +267,7 @@ class _Scheduler:
         return Kernel(
             self.title,
             self.loops.layout,
-            tuple(self.slots.values()),
+            tuple(sorted(self.slots.values(), key=lambda s: not s.pointer)),
             self.axes(self.loops.outer),
             self.axes(self.loops.inner),
             tuple(self.once),
@@ -331,7 +332,7 @@ class _Scheduler:
         v = read.root
         if not isinstance(v.type, TensorType):
             kind = "float" if v.type.kind == "float" else "int"  # type: ignore[union-attr]
-            return self.slot(v, v.hint or "scalar", kind, Number(self.params[v]))
+            return self.slot(v, self.names.again(v, v.hint or "scalar"), kind, Number(self.params[v]))
         key = (v, read.dims)
         axes = self.read_axes(read)
         inner = bool(axes & self.level_axes)

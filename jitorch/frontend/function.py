@@ -61,7 +61,7 @@ class Version:
     """One compiled version of a function."""
 
     def __init__(self, recorded: Recorded) -> None:
-        from jitorch.pipeline import compile_program
+        from jitorch.compile import compile_program
 
         self.recorded = recorded
         self.program = compile_program(recorded.graph)

@@ -1,7 +1,7 @@
 """Which values may share memory with what the caller sees.
 
-A pass must not replace a value with memory of its own by one that shares: `y = x * 1` is a new tensor, and a
-later `x += 1` must not show in it. For values that stay inside the graph it makes no difference.
+A pass must not replace a value with memory of its own by one that shares: `y = x * 1` is a new tensor,
+and a later `x += 1` must not show in it. For values that stay inside the graph it makes no difference.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from jitorch.ir.types import ListType, TensorType, TupleType
 
 
 def escaping(graph: Graph) -> set[Value]:
-    """Return the tensors whose memory may be reached from the graph's results."""
-    return reachable(graph.walk(), graph.results)
+    """Return the tensors whose memory may be reached from the graph's results, or from side effects.
+
+    An `assign` takes its tensor when arguments may have changed already, a Python function may keep it.
+    """
+    ops = list(graph.walk())
+    taken = [v for op in ops if not OPS[op.name].pure for v in op.inputs]
+    return reachable(ops, [*graph.results, *taken])
 
 
 def reachable(ops: Iterable[Op], roots: Iterable[Value]) -> set[Value]:

@@ -54,36 +54,32 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
 
 hardsigmoid = composite_unary(
     "hardsigmoid", lambda x: clamp(x + 3, 0, 6) / 6,
-    "Return min(max(x + 3, 0), 6) / 6.", method=False,
+    "Return min(max(x + 3, 0), 6) / 6.",
 )  # fmt: skip
 hardswish = composite_unary(
     "hardswish", lambda x: x * clamp(x + 3, 0, 6) / 6,
-    "Return x * hardsigmoid(x) (Howard et al., arXiv:1905.02244).", method=False,
+    "Return x * hardsigmoid(x) (Howard et al., arXiv:1905.02244).",
 )  # fmt: skip
 silu = composite_unary(
     "silu", lambda x: x * sigmoid(x),
-    "Return x * sigmoid(x), also called swish.", method=False,
+    "Return x * sigmoid(x), also called swish.",
 )  # fmt: skip
 logsigmoid = composite_unary(
     "logsigmoid", lambda x: minimum(x, 0) - log1p(exp(-abs_(x))),
-    "Return log(sigmoid(x)), without overflow.", method=False,
+    "Return log(sigmoid(x)), without overflow.",
 )  # fmt: skip
-softsign = composite_unary(
-    "softsign", lambda x: x / (abs_(x) + 1), "Return x / (1 + abs(x)).", method=False
-)
-tanhshrink = composite_unary(
-    "tanhshrink", lambda x: x - tanh(x), "Return x - tanh(x).", method=False
-)
+softsign = composite_unary("softsign", lambda x: x / (abs_(x) + 1), "Return x / (1 + abs(x)).")
+tanhshrink = composite_unary("tanhshrink", lambda x: x - tanh(x), "Return x - tanh(x).")
 # log(1 + exp(x)), written so that no large x overflows.
 mish = composite_unary(
     "mish", lambda x: x * tanh(maximum(x, 0) + log1p(exp(-abs_(x)))),
-    "Return x * tanh(softplus(x)) (Misra, arXiv:1908.08681).", method=False,
+    "Return x * tanh(softplus(x)) (Misra, arXiv:1908.08681).",
 )  # fmt: skip
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 selu = composite_unary(
     "selu",
     lambda x: _SELU_SCALE * where(x > 0, x, _SELU_ALPHA * expm1(minimum(x, 0))),
-    "Return the self-normalising unit (Klambauer et al., arXiv:1706.02515).", method=False,
+    "Return the self-normalising unit (Klambauer et al., arXiv:1706.02515).",
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
     if(cond) () {yield a} () {yield b}                  one value per result
     loop(trips, cond, init...) (i, x...) {yield cond, x...}
-        runs while i < trips and cond; serves `for` (cond stays true) and `while` (trips is the largest int)
+        runs while i < trips and cond; serves `for` (cond stays true) and `while` (trips is the
+        largest int)
     fused(a, b) (x, y) {yield z}                        one kernel
 
 The interpreters carry these out themselves, since only they can run a block; `eager` says so.
@@ -16,6 +17,7 @@ from typing import Any
 from jitorch import dispatch
 from jitorch.errors import TypeMismatch
 from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.parser import parse_type
 from jitorch.ir.types import ScalarType, TensorType, Type
 
 FOREVER = 2**63 - 1
@@ -38,7 +40,7 @@ fused = register(OpDef(name="fused", eager=_by_interpreter, infer=_no_types))
 
 
 def _display(xp: Any, x: Any, numpy: bool) -> Any:
-    """Return what the user would see: a tensor for an array, unless the program runs on NumPy arrays."""
+    """Return what the user would see: a tensor, or the array where a program runs on arrays."""
     return x if numpy or not isinstance(x, xp.ndarray) else dispatch.display(x)
 
 
@@ -69,7 +71,8 @@ def _format(
     return out
 
 
-# `parts` are literal text and numbers of inputs; `specs` hold "!r" (or "!s", "!a", "!-") and the format.
+# `parts` are literal text and numbers of inputs; `specs` hold "!r" (or "!s", "!a", "!-") and the
+# format.
 format_op = register(
     OpDef(name="format", eager=_format, infer=lambda *types, **attrs: ScalarType("str"))
 )
@@ -110,3 +113,44 @@ def _assign_infer(target: Type, new: Type) -> tuple[Type, ...]:
 
 # Write a result back to an argument (or captured tensor) that the function changes in place.
 assign = register(OpDef(name="assign", eager=_assign, infer=_assign_infer, pure=False))
+
+
+def _python_call_infer(
+    *types: Type, target: str, returns: tuple[str, ...], numpy: bool = False
+) -> tuple[Type, ...]:
+    return tuple(parse_type(text) for text in returns)
+
+
+def _python_call(
+    xp: Any, *args: Any, target: str, returns: tuple[str, ...], numpy: bool = False
+) -> tuple[Any, ...]:
+    if target not in dispatch.PYTHON_FUNCTIONS:
+        raise TypeMismatch(
+            f"the Python function '{target}' is not loaded", hint="import its module"
+        )
+    found = dispatch.PYTHON_FUNCTIONS[target](*(_display(xp, a, numpy) for a in args))
+    results = (found,) if len(returns) == 1 and not isinstance(found, tuple) else (found or ())
+    if len(results) != len(returns):
+        raise TypeMismatch(f"'{target}' returned {len(results)} values and declares {len(returns)}")
+    return tuple(_checked_result(xp, r, t, target) for r, t in zip(results, returns, strict=True))
+
+
+def _checked_result(xp: Any, value: Any, text: str, target: str) -> Any:
+    declared = parse_type(text)
+    if not isinstance(declared, TensorType):
+        return value
+    array = xp.asarray(value)
+    sizes = [
+        d == n or not isinstance(d, int) for d, n in zip(declared.shape, array.shape, strict=False)
+    ]
+    if array.dtype != declared.dtype.numpy or array.ndim != declared.ndim or not all(sizes):
+        raise TypeMismatch(
+            f"'{target}' returned {array.dtype}{list(array.shape)} and declares {text}"
+        )
+    return array
+
+
+# A call of a function that the user left to Python (`@ignore`).
+python_call = register(
+    OpDef(name="python_call", eager=_python_call, infer=_python_call_infer, pure=False)
+)

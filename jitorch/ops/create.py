@@ -52,6 +52,7 @@ def _full_eager(xp: Any, *, shape: tuple[int, ...], value: FillValue, dtype: DTy
 full_op = register(
     OpDef(
         name="full",
+        total=True,
         eager=_full_eager,
         infer=_full_infer,
         samples=fixed(
@@ -76,6 +77,7 @@ def _arange_eager(xp: Any, *, start: Any, step: Any, length: int, dtype: DType) 
 arange_op = register(
     OpDef(
         name="arange",
+        total=True,
         eager=_arange_eager,
         infer=_arange_infer,
         samples=fixed(

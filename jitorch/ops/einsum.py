@@ -1,8 +1,8 @@
 """`einsum`, written in transpositions, sums and matrix products.
 
-Operands are contracted from left to right. A label is kept until no later operand and not the result
-needs it: one that only the pair has is the inner dimension of a matrix product, one that the result
-needs from both is a batch dimension.
+Operands are contracted from left to right. A label is kept until no later operand and not the
+result needs it: one that only the pair has is the inner dimension of a matrix product, one that the
+result needs from both is a batch dimension.
 """
 
 from __future__ import annotations

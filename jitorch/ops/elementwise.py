@@ -1,7 +1,7 @@
 """Elementwise arithmetic, comparison and logic. Operands broadcast and meet in a common dtype.
 
-Integers wrap around. An integer division or remainder by zero gives 0, and the smallest integer divided
-by -1 itself, as in NumPy; a kernel has no cheap way to raise there.
+Integers wrap around. An integer division or remainder by zero gives 0, and the smallest integer
+divided by -1 itself, as in NumPy; a kernel has no cheap way to raise there.
 """
 
 from __future__ import annotations
@@ -162,18 +162,17 @@ pow_op = binary(
 def pow_(input: Any, exponent: Any) -> Any:
     """Return input ** exponent.
 
-    Integers stay integers: a tensor of negative exponents gives 1/x truncated, and a negative number
-    as the exponent is refused, as PyTorch does.
+    Integers stay integers: a tensor of negative exponents gives 1/x truncated, and a negative
+    number as the exponent is refused, as PyTorch does.
     """
-    number = isinstance(exponent, (int, float)) and not isinstance(exponent, bool)
-    if number and has_dtype(input) and exponent == 2 and input.dtype.kind in ("float", "complex"):
+    kind = input.dtype.kind if has_dtype(input) else ""
+    if kind in ("float", "complex") and isinstance(exponent, (int, float)) and exponent == 2:
         return mul(input, input)  # correctly rounded, and cheaper
-    if number and has_dtype(input) and isinstance(exponent, int) and exponent < 0:
-        if input.dtype.kind in ("bool", "int"):
-            raise TypeMismatch(
-                "Integers to negative integer powers are not allowed.",
-                hint="convert first: x.float() ** n",
-            )
+    if kind in ("bool", "int") and isinstance(exponent, int) and exponent < 0:
+        raise TypeMismatch(
+            "Integers to negative integer powers are not allowed.",
+            hint="convert first: x.float() ** n",
+        )
     return pow_op(input, exponent)
 
 
@@ -276,7 +275,8 @@ isinf = unary(
     "Return where x is plus or minus infinity.", promote=common, result=truth, inplace=False,
 )  # fmt: skip
 isfinite = unary(
-    "isfinite", lambda xp, x: xp.isfinite(x), Scalar(float="abs({0}) < INF", int="True", bool="True"),
+    "isfinite", lambda xp, x: xp.isfinite(x),
+    Scalar(float="abs({0}) < INF", int="True", bool="True"),
     "Return where x is neither NaN nor infinite.", promote=common, result=truth, inplace=False,
 )  # fmt: skip
 signbit = unary(
@@ -337,13 +337,13 @@ bitwise_not = unary(
 )  # fmt: skip
 bitwise_left_shift = binary(
     "bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y), Scalar(int="shift_left({0}, {1})"),
-    "Return x << y; 0 where y is negative or no smaller than the number of bits.",
+    "Return x << y; 0 where y is negative or the number of bits or more.",
     promote=integral("bitwise_left_shift"),
 )  # fmt: skip
 bitwise_right_shift = binary(
     "bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y),
     Scalar(int="shift_right({0}, {1})"),
-    "Return x >> y; only the sign is left where y is negative or no smaller than the number of bits.",
+    "Return x >> y; only the sign is left where y is negative or the number of bits or more.",
     promote=integral("bitwise_right_shift"),
 )  # fmt: skip
 

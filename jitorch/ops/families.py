@@ -279,18 +279,14 @@ def _single_to_half(x: Any) -> Any:
     return as_dtype(x, float16) if x.dtype is float32 else x
 
 
-def composite_unary(
-    name: str, body: Callable[[Any], Any], doc: str, *, inplace: bool = True, method: bool = True
-) -> Callable[[Any], Any]:
+def composite_unary(name: str, body: Callable[[Any], Any], doc: str) -> Callable[[Any], Any]:
     """Register an elementwise function of one tensor, composed of others, and return it."""
-    op = composite(name, samples=unary_samples(_float_only), inplace=inplace)(body)
+    op = composite(name, samples=unary_samples(_float_only))(body)
 
     @function()
     def fn(input: Any) -> Any:
         return apply(op, input)
 
-    if method:
-        METHODS[name] = fn
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = doc
     return fn

@@ -1,7 +1,7 @@
 """Indexing: what `x[...]` and `x[...] = v` mean, and gathers.
 
-A key is split in two: slices, integers, None and `...` are views; the tensors and lists among it make one
-`index` op on that view.
+A key is split in two: slices, integers, None and `...` are views; the tensors and lists among it
+make one `index` op on that view.
 """
 
 from __future__ import annotations
@@ -281,6 +281,7 @@ def _nonzero_infer(x: Type) -> Type:
 nonzero_op = register(
     OpDef(
         name="nonzero",
+        total=True,
         eager=lambda xp, x: xp.argwhere(x),
         infer=_nonzero_infer,
         samples=lambda: [((x,), {}) for x in (ramp(2, 3), strided(), ramp(0, 3), ramp())],

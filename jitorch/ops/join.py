@@ -75,6 +75,7 @@ def _cat_infer(*xs: Type, dim: int) -> Type:
 cat_op = register(
     OpDef(
         name="cat",
+        total=True,
         eager=lambda xp, *xs, dim: xp.concatenate(xs, axis=dim),
         infer=_cat_infer,
         promote=common,
@@ -96,6 +97,7 @@ def _same_infer(x: Type, **attrs: Any) -> Type:
 flip_op = register(
     OpDef(
         name="flip",
+        total=True,
         eager=lambda xp, x, *, dims: xp.flip(x, dims).copy(),
         infer=_same_infer,
         samples=fixed(((ramp(2, 3),), {"dims": (1,)}), ((strided(),), {"dims": (0, 1)})),
@@ -104,6 +106,7 @@ flip_op = register(
 roll_op = register(
     OpDef(
         name="roll",
+        total=True,
         eager=lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
         infer=_same_infer,
         samples=fixed(
@@ -129,6 +132,7 @@ _TRIANGLES = fixed(
 tril_op = register(
     OpDef(
         name="tril",
+        total=True,
         eager=lambda xp, x, *, diagonal: xp.tril(x, diagonal),
         infer=_tri_infer,
         inplace=True,
@@ -138,6 +142,7 @@ tril_op = register(
 triu_op = register(
     OpDef(
         name="triu",
+        total=True,
         eager=lambda xp, x, *, diagonal: xp.triu(x, diagonal),
         infer=_tri_infer,
         inplace=True,

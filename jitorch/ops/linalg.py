@@ -53,6 +53,7 @@ def _matmul_eager(xp: Any, a: Any, b: Any) -> Any:
 matmul_op = register(
     OpDef(
         name="matmul",
+        total=True,
         eager=_matmul_eager,
         infer=_matmul_infer,
         promote=numeric("matmul"),

@@ -13,13 +13,13 @@ from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import equal
 from jitorch.ir.shapes import axis, broadcast, show
 from jitorch.ops.elementary import exp, log, log1p, sqrt
-from jitorch.ops.elementwise import abs_, maximum, mul, ne, square, sub
+from jitorch.ops.elementwise import abs_, div, maximum, mul, ne, square, sub
 from jitorch.ops.families import as_dtype, composite, function
-from jitorch.ops.index import gather_op
+from jitorch.ops.index import gather_op, getitem
 from jitorch.ops.nn import log_softmax_op
 from jitorch.ops.reduce import mean_op, sum_op
 from jitorch.ops.samples import Samples, ramp, strided
-from jitorch.ops.select import clamp, where, xlogy
+from jitorch.ops.select import clamp, filling, where, xlogy
 from jitorch.ops.shape import squeeze, unsqueeze
 
 __all__ = [
@@ -171,7 +171,7 @@ def nll_loss_op(x: Any, target: Any, *weights: Any, reduction: str, ignore_index
     picked = squeeze(apply(gather_op, x, unsqueeze(labels, at), dim=at), at)
     weight = as_dtype(kept, x.dtype)
     if weights:
-        weight = mul(weight, weights[0][labels])
+        weight = mul(weight, getitem(weights[0], labels))
     losses = where(kept, -picked * weight, 0.0)
     if reduction != "mean":
         return _reduced(losses, reduction)
@@ -241,11 +241,12 @@ def cross_entropy_op(
     weighted = mul(scores, _per_class(weights[0], scores.ndim)) if weights else scores
     even = where(kept, -apply(sum_op, weighted, dim=(at,), keepdim=False), 0.0)
     if reduction == "mean":
-        weight = weights[0][where(kept, target, 0)] if weights else 1.0
+        labels = where(kept, target, 0)
+        weight = getitem(weights[0], labels) if weights else filling(1.0, x.dtype)
         even = _reduced(even, "sum") / _reduced(where(kept, weight, 0.0), "sum")
     else:
         even = _reduced(even, reduction)
-    return (1 - label_smoothing) * loss + label_smoothing / x.shape[at] * even
+    return (1 - label_smoothing) * loss + label_smoothing * div(even, x.shape[at])
 
 
 def _per_class(weight: Any, ndim: int) -> Any:
@@ -256,14 +257,15 @@ def _soft_cross_entropy(
     scores: Any, target: Any, weights: Any, reduction: str, smoothing: float, at: int
 ) -> Any:
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / scores.shape[at]
+        share = div(filling(smoothing, scores.dtype), scores.shape[at])
+        target = target * (1 - smoothing) + share
     if weights:
         target = mul(target, _per_class(weights[0], scores.ndim))
     losses = -apply(sum_op, mul(scores, target), dim=(at,), keepdim=False)
     if reduction == "mean" and losses.ndim:
         total = _reduced(losses, "sum")
         for size in losses.shape:
-            total = total / size
+            total = div(total, size)
         return total
     return _reduced(losses, reduction)
 
@@ -370,7 +372,7 @@ def kl_div_op(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
     else:
         loss = sub(xlogy(target, target), mul(target, x))
     if reduction == "batchmean":
-        return _reduced(loss, "sum") / loss.shape[0]
+        return div(_reduced(loss, "sum"), loss.shape[0])
     return _reduced(loss, reduction)
 
 

@@ -74,6 +74,7 @@ def _sort_eager(xp: Any, x: Any, *, dim: int, descending: bool) -> Any:
 sort_op = register(
     OpDef(
         name="sort",
+        total=True,
         eager=_sort_eager,
         infer=_sort_infer,
         samples=fixed(

@@ -42,6 +42,7 @@ def _contiguous_infer(x: Type) -> Type:
 copy_op = register(
     OpDef(
         name="copy",
+        total=True,
         eager=lambda xp, x: xp.array(x, order="C"),
         infer=_contiguous_infer,
         samples=lambda: [((x,), {}) for x in (ramp(2, 3), strided(), ramp(0, 3))],

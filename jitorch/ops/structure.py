@@ -34,6 +34,7 @@ def _constant_infer(*, value: Any, dtype: DType | None = None) -> Type:
 constant = register(
     OpDef(
         name="constant",
+        total=True,
         eager=lambda xp, *, value, dtype=None: (
             value if dtype is None else xp.asarray(value).astype(dtype.numpy)
         ),
@@ -49,7 +50,7 @@ def _dim_infer(*, value: Dim) -> Type:
 
 
 # The interpreters evaluate size expressions in attributes before they call `eager`.
-dim = register(OpDef(name="dim", eager=lambda xp, *, value: value, infer=_dim_infer))
+dim = register(OpDef(name="dim", total=True, eager=lambda xp, *, value: value, infer=_dim_infer))
 
 
 def _item_infer(x: Type) -> Type:
@@ -92,7 +93,9 @@ to_scalar = register(
     )
 )
 
-not_op = register(OpDef(name="not", eager=lambda xp, x: not x, infer=lambda x: _truth_infer(x)))
+not_op = register(
+    OpDef(name="not", total=True, eager=lambda xp, x: not x, infer=lambda x: _truth_infer(x))
+)
 
 
 # Tuples and lists.
@@ -105,10 +108,15 @@ def _get_infer(x: Type, *, index: int) -> Type:
 
 
 tuple_op = register(
-    OpDef(name="tuple", eager=lambda xp, *items: items, infer=lambda *items: TupleType(items))
+    OpDef(
+        name="tuple",
+        total=True,
+        eager=lambda xp, *items: items,
+        infer=lambda *items: TupleType(items),
+    )
 )
 tuple_get = register(
-    OpDef(name="tuple_get", eager=lambda xp, x, *, index: x[index], infer=_get_infer)
+    OpDef(name="tuple_get", total=True, eager=lambda xp, x, *, index: x[index], infer=_get_infer)
 )
 
 
@@ -146,7 +154,9 @@ def _replaced(xp: Any, xs: Any, x: Any, *, index: int) -> Any:
     return out
 
 
-list_op = register(OpDef(name="list", eager=lambda xp, *items: list(items), infer=_list_infer))
+list_op = register(
+    OpDef(name="list", total=True, eager=lambda xp, *items: list(items), infer=_list_infer)
+)
 empty_list = register(OpDef(name="empty_list", eager=lambda xp, x: [], infer=lambda x: ListType(x)))
 append = register(OpDef(name="append", eager=lambda xp, xs, x: [*xs, x], infer=_append_infer))
 extend = register(
@@ -220,6 +230,7 @@ def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
 undefined = register(
     OpDef(
         name="undefined",
+        total=True,
         eager=_undefined_eager,
         infer=lambda *, dtype, shape: TensorType(dtype, shape),
     )

@@ -36,6 +36,7 @@ def _reshape_infer(x: Type, *, shape: Shape) -> Type:
 reshape_op = register(
     OpDef(
         name="reshape",
+        total=True,
         eager=lambda xp, x, *, shape: x.reshape(shape),
         infer=_reshape_infer,
         view=True,
@@ -162,6 +163,7 @@ def _slice_eager(xp: Any, x: Any, *, dim: int, start: int, length: int, step: in
 slice_op = register(
     OpDef(
         name="slice",
+        total=True,
         eager=_slice_eager,
         infer=_slice_infer,
         view=True,
@@ -223,6 +225,7 @@ def _diagonal_infer(x: Type, *, offset: int, dim1: int, dim2: int) -> Type:
 diagonal_op = register(
     OpDef(
         name="diagonal",
+        total=True,
         eager=lambda xp, x, *, offset, dim1, dim2: xp.diagonal(x, offset, dim1, dim2),
         infer=_diagonal_infer,
         view=True,
@@ -239,7 +242,9 @@ def _write_infer(base: Type, new: Type, *, view: str, **attrs: Any) -> Type:
     t, part = tensor_type(base, "write"), tensor_type(new, "write")
     target = OPS[view].infer(t, **attrs)
     assert isinstance(target, TensorType)
-    if part.dtype is not t.dtype or broadcast(part.shape, target.shape) != target.shape:
+    spread = broadcast(target.shape, part.shape)
+    fits = len(spread) == target.ndim and all(map(D.equal, spread, target.shape))
+    if part.dtype is not t.dtype or not fits:
         raise ShapeMismatch(f"write: can't put a {part} into a {target}")
     return like(t, t.shape)
 

@@ -149,12 +149,15 @@ def _build(pattern: Pattern, env: dict[str, Value], builder: Builder) -> Value:
 
 def _equals(value: Any, number: Any, t: Type) -> bool:
     """Whether a constant is the number that a pattern names, zeros told apart by sign."""
-    if not isinstance(value, (bool, int, float)) or isinstance(number, bool) != (_kind(t) == "bool"):
-        return isinstance(value, bool) and _kind(t) == "bool" and value == bool(number)
+    if not isinstance(value, (bool, int, float)):
+        return False
+    kind = _kind(t)
+    if kind == "bool" or isinstance(number, bool):
+        return kind == "bool" and bool(value) == number
     if isinstance(t, TensorType):
         value = np.asarray(value).astype(t.dtype.numpy).item()
-    signs = math.copysign(1, value) == math.copysign(1, number) or _kind(t) != "float"
-    return bool(value == number) and signs
+    same_sign = kind != "float" or math.copysign(1, value) == math.copysign(1, number)
+    return bool(value == number) and same_sign
 
 
 def _kind(t: Type) -> str:

@@ -22,7 +22,7 @@ from jitorch.codegen.vecmath.values import (
     divide,
     fast_two_sum,
     fma,
-    horner,
+    polynomial,
     round_product,
     two_product,
     two_sum,
@@ -64,7 +64,7 @@ def reduce_exp(x: Real) -> tuple[Bits, Real]:
 
 def small_expm1(r: Real) -> Real:
     """exp(r) - 1 for |r| <= ln(2)/2."""
-    return fma(r * r, horner(r, tables.EXPM1[r.format]), r)
+    return fma(r * r, polynomial(r, tables.EXPM1[r.format]), r)
 
 
 def reduced_exp(x: Real) -> tuple[Real, Bits]:
@@ -142,12 +142,12 @@ def decompose_any(x: Real) -> tuple[Real, Real]:
 def small_log1p_rest(f: Real) -> Real:
     """log(1 + f) - f for sqrt(1/2) - 1 <= f <= sqrt(2) - 1."""
     if f.is_single():
-        return f * f * horner(f, tables.LOG1P_SINGLE)
+        return f * f * polynomial(f, tables.LOG1P_SINGLE)
     # log(1 + f) = 2 artanh(s); its series in s^2 is a third as long, for one division.
     s = f / (f + 2.0)
     z = s * s
     half_square = f * f * 0.5
-    return fma(s, fma(z, horner(z, tables.LOG_RATIO), half_square), -half_square)
+    return fma(s, fma(z, polynomial(z, tables.LOG_RATIO), half_square), -half_square)
 
 
 def log_parts(x: Real) -> LogParts:
@@ -232,10 +232,10 @@ def _pow_single(x: Real, y: Real) -> Real:
     f = (m - 1.0).widen()
     # log2 of infinity and NaN is themselves, and f is finite even then.
     k = (x < INFINITY).select(x.equals(0.0).select(-INFINITY, k), x)
-    log2_x = fma(f, horner(f, tables.LOG2_POW), k.widen())
+    log2_x = fma(f, polynomial(f, tables.LOG2_POW), k.widen())
     exponent = (y.widen() * log2_x).clamp(-200.0, 200.0)
     step, number = exponent.round_to_int()
-    return (horner(exponent - number, tables.EXP2_POW) * step.power_of_two()).narrow()
+    return (polynomial(exponent - number, tables.EXP2_POW) * step.power_of_two()).narrow()
 
 
 def _pow_double(x: Real, y: Real) -> Real:
@@ -265,7 +265,9 @@ def _log2_double_double(x: Real) -> tuple[Real, Real]:
     z_low = fma(s * s_low, 2.0, z_error)
     third, third_low = tables.THIRD
     t, t_error = two_product(z, third)
-    t_low = fma(z, third_low, fma(z_low, third, t_error)) + z * z * horner(z, tables.LOG_RATIO_POW)
+    t_low = fma(z, third_low, fma(z_low, third, t_error)) + z * z * polynomial(
+        z, tables.LOG_RATIO_POW
+    )
     # 1 + t, then times s, then times 2 log2(e).
     one_t, one_t_low = fast_two_sum(t.like(1.0), t)
     one_t_low = one_t_low + t_low

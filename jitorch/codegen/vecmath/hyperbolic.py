@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jitorch.codegen.vecmath import tables
 from jitorch.codegen.vecmath.definition import elementary
 from jitorch.codegen.vecmath.exp_log import less_ln2, moderate_expm1
-from jitorch.codegen.vecmath.values import Pair, Real, divide, fast_two_sum, fma, horner
+from jitorch.codegen.vecmath.values import Pair, Real, divide, fast_two_sum, fma, polynomial
 
 
 @elementary
@@ -45,8 +45,8 @@ def _split(x: Real) -> _Parts:
     up = (k - carry - 1).power_of_two()
     down = (-1 - carry - k).at_least(-form.bias).power_of_two()
     return _Parts(
-        cosh_rest=z * horner(z, tables.COSH[form]),
-        sinh=fma(z * r, horner(z, tables.SINH[form]), r),
+        cosh_rest=z * polynomial(z, tables.COSH[form]),
+        sinh=fma(z * r, polynomial(z, tables.SINH[form]), r),
         sum=up + down,
         difference=up - down,
         factor=carry.power_of_two(),

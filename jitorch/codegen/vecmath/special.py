@@ -22,7 +22,7 @@ from jitorch.codegen.vecmath.values import (
     divide,
     fast_two_sum,
     fma,
-    horner,
+    polynomial,
 )
 
 
@@ -37,12 +37,12 @@ def erf(x: Real) -> Real:
 
 def _small_erf(x: Real, coefficients: tuple[float, ...]) -> Real:
     """erf(x) for |x| <= 1."""
-    return fma(x, horner(x * x, coefficients), x)
+    return fma(x, polynomial(x * x, coefficients), x)
 
 
 def _large_erf_single(x: Real) -> Real:
     """erf(x) for a float32 x >= 1, as 1 - exp(-g(x)) with a polynomial g."""
-    g = horner(x.at_most(3.93) - 1.0, tables.ERF_TAIL)
+    g = polynomial(x.at_most(3.93) - 1.0, tables.ERF_TAIL)
     m, k = reduced_exp(-g)
     return fma(m, -k.power_of_two(), 1.0)
 
@@ -69,9 +69,9 @@ def _large_erfc_single(x: Real) -> Real:
     center = tables.ERFC_CENTER_SINGLE
     below, above = x + center, fma(x, 2.0, 1.0)
     inverse = 1.0 / (below * above)
-    ratio = horner((x - center) * above * inverse, tables.ERFC_SINGLE)
+    ratio = polynomial((x - center) * above * inverse, tables.ERFC_SINGLE)
     k, number = (power := x * x * -tables.LOG2_E[FLOAT64][0]).round_to_int()
-    exponential = horner(power - number, tables.EXP2_POW) * k.power_of_two()
+    exponential = polynomial(power - number, tables.EXP2_POW) * k.power_of_two()
     return exponential * ratio * below * inverse
 
 
@@ -87,7 +87,7 @@ def _large_erfc(x: Real) -> Real:
     k, r = reduce_exp(-square)
     growth = small_expm1(r - fma(x, x, -square))
     t = (x - center) / (x + center)
-    slope = horner(t, tables.ERFC[1:])
+    slope = polynomial(t, tables.ERFC[1:])
     ratio = fma(slope, t, tables.ERFC[0])
     ratio_low = fma(slope, t, tables.ERFC[0] - ratio)
     top = fast_two_sum(ratio, fma(ratio, growth, ratio_low))
@@ -135,10 +135,10 @@ def _lgamma_right(x: Real) -> Real:
     first = cancels.select(x.like(tables.LGAMMA[0] - 1.0), tables.LGAMMA[0])
     f = cancels.select(0.0, parts.f)
     logarithm = log_in_domain(parts._replace(f=f))
-    slope = fma(u, horner(u, tables.LGAMMA[1:]), first)
+    slope = fma(u, polynomial(u, tables.LGAMMA[1:]), first)
     small = fma(u, slope, up_one.select(-logarithm, logarithm)) + 0.0
     inverse = 1.0 / x
-    rest = fma(inverse, horner(inverse * inverse, tables.STIRLING), tables.STIRLING_CONSTANT)
+    rest = fma(inverse, polynomial(inverse * inverse, tables.STIRLING), tables.STIRLING_CONSTANT)
     return large.select(fma(x - 0.5, logarithm - 1.0, rest), small)
 
 
@@ -157,8 +157,8 @@ def _absolute_sine_of_pi(x: Real) -> Real:
     """|sin(pi x)| for x >= 0, by twice the sine and cosine of half the angle."""
     angle = (x - x.rint()) * (math.pi / 2)
     z = angle * angle
-    sine = fma(z * angle, horner(z, tables.SIN[FLOAT64]), angle)
-    cosine = fma(z, fma(z, horner(z, tables.COS[FLOAT64]), -0.5), 1.0)
+    sine = fma(z * angle, polynomial(z, tables.SIN[FLOAT64]), angle)
+    cosine = fma(z, fma(z, polynomial(z, tables.COS[FLOAT64]), -0.5), 1.0)
     return abs(sine * cosine * 2.0)
 
 
@@ -176,7 +176,7 @@ def cbrt(x: Real) -> Real:
     r = _inverse_cube_root_guess(scaled)
     for _ in range(2):
         h = fma(scaled * r * r, -r, 1.0)
-        r = fma(r * h, horner(h, (1 / 3, 2 / 9, 14 / 81)), r)
+        r = fma(r * h, polynomial(h, (1 / 3, 2 / 9, 14 / 81)), r)
     root = scaled * r * r
     square = root * root
     excess = fma(square, root, -scaled) + fma(root, root, -square) * root

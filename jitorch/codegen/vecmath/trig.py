@@ -22,7 +22,7 @@ from jitorch.codegen.vecmath.values import (
     divide,
     fast_two_sum,
     fma,
-    horner,
+    polynomial,
     round_product,
     two_product,
     two_sum,
@@ -131,8 +131,8 @@ def sine_and_cosine(angle: Angle) -> tuple[Pair, Pair]:
     r, low = angle.high, angle.low
     z = r * r
     form = r.format
-    sine_rest = z * r * horner(z, tables.SIN[form])
-    cosine_rest = z * z * horner(z, tables.COS[form])
+    sine_rest = z * r * polynomial(z, tables.SIN[form])
+    cosine_rest = z * z * polynomial(z, tables.COS[form])
     if r.is_single():
         return Pair(r, sine_rest), Pair(r.like(1.0), fma(z, -0.5, cosine_rest))
     half = z * 0.5
@@ -178,7 +178,7 @@ def _tan_single(x: Real) -> Real:
     """tan |x| from a polynomial in float64; its inverse, negative, in odd quadrants."""
     angle = reduce_single(x)
     z = angle.high * angle.high
-    tangent = fma(z * angle.high, horner(z, tables.TAN_WIDE), angle.high).narrow()
+    tangent = fma(z * angle.high, polynomial(z, tables.TAN_WIDE), angle.high).narrow()
     odd = (angle.quadrant.low_half() & 1).nonzero()
     return odd.select(-1.0 / tangent, tangent)
 
@@ -226,7 +226,7 @@ def _asin_parts(x: Real) -> tuple[Flag, Real, Real, Real]:
     error = fma(-root, root, half) / (root + root.format.min_normal) * 0.5
     s = inner.select(x, root)
     s_low = inner.select(0.0, error)
-    return inner, s, s_low, z * horner(z, tables.ASIN[x.format])
+    return inner, s, s_low, z * polynomial(z, tables.ASIN[x.format])
 
 
 @elementary
@@ -245,7 +245,7 @@ def atan(x: Real) -> Real:
 def _small_atan_single(t: Real) -> Real:
     """atan(t) for a float32 |t| <= 1."""
     z = t * t
-    return fma(z * t, horner(z, tables.ATAN_SINGLE), t)
+    return fma(z * t, polynomial(z, tables.ATAN_SINGLE), t)
 
 
 def _atan_double(y: Real, x: Real) -> Real:
@@ -264,7 +264,7 @@ def _atan_double(y: Real, x: Real) -> Real:
     t = top * inverse
     error = fma(middle, difference_error - t * total_error, fma(-t, bottom, top)) * inverse
     z = t * t
-    rest = error + z * t * horner(z, tables.ATAN_DOUBLE)
+    rest = error + z * t * polynomial(z, tables.ATAN_DOUBLE)
     base, base_low = (
         low_range.select(0.0, high_range.select(y.like(half), quarter))
         for half, quarter in zip(tables.HALF_PI[FLOAT64], tables.QUARTER_PI, strict=True)

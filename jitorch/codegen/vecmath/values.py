@@ -339,8 +339,23 @@ def round_product(x: Real, y: Real | float) -> tuple[Bits, Real]:
     return shifted.as_bits() - x.format.pattern(rounder), shifted - rounder
 
 
-def horner(x: Real, coefficients: Sequence[float]) -> Real:
-    """The polynomial with these coefficients, lowest power first."""
+def polynomial(x: Real, coefficients: Sequence[float]) -> Real:
+    """The polynomial with these coefficients, lowest power first.
+
+    Long ones are split into interleaved Horner chains in a power of x, because a single chain of
+    dependent operations is what limits the speed (G. Estrin, 1960).
+    """
+    terms = len(coefficients)
+    chains = 1 if terms < 10 else 2 if terms < 16 else 4
+    step = x
+    for _ in range(chains.bit_length() - 1):
+        step = step * step
+    totals = [_horner(step, coefficients[i::chains]) for i in range(chains)]
+    return _horner(x, totals)
+
+
+def _horner(x: Real, coefficients: Sequence[Real | float]) -> Real:
+    """W. G. Horner's scheme."""
     total = x.like(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         total = fma(total, x, coefficient)

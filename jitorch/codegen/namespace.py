@@ -1,0 +1,108 @@
+"""The names that kernel source may use: intrinsics, elementary functions, and the few that unite them.
+
+The expressions of the op table (`OpDef.scalar`, `OpDef.reduce`) are written with these names. Importing this
+module imports Numba.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from llvmlite import ir
+
+from jitorch.codegen import intrinsics
+from jitorch.codegen.casts import convert
+from jitorch.codegen.emit import I64, call_llvm, intrinsic
+from jitorch.codegen.intrinsics import ELEMENTS, SlotPointer
+from jitorch.codegen.numba_api import types
+from jitorch.codegen.vecmath import FUNCTIONS
+
+
+def _scratch(tag: str) -> Any:
+    """An intrinsic (slot, n) -> pointer to n elements on the stack; both are literals."""
+
+    def scratch(typingctx: Any, slot: Any, n: Any) -> Any:
+        pointer = SlotPointer(tag, int(slot.literal_value))
+
+        def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            with builder.goto_entry_block():
+                array = builder.alloca(ELEMENTS[tag][0], ir.Constant(I64, int(n.literal_value)))
+                array.align = 64
+            return builder.bitcast(array, ir.IntType(8).as_pointer())
+
+        return pointer(slot, n), emit
+
+    return intrinsic(scratch)
+
+
+@intrinsic
+def select(typingctx: Any, condition: Any, x: Any, y: Any) -> Any:
+    """select(condition, x, y): x where the condition holds, else y; both are of one type."""
+    kind = types.unliteral(x) if not isinstance(x, types.Literal) else types.unliteral(y)
+
+    def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        a, b = (convert(builder, v, t, kind) for v, t in zip(values[1:], sig.args[1:], strict=True))
+        return builder.select(values[0], a, b)
+
+    return kind(condition, x, y), emit
+
+
+@intrinsic
+def absolute(typingctx: Any, x: Any) -> Any:
+    """abs(x): of integers too, where the smallest one stays as it is."""
+    kind = types.unliteral(x)
+
+    def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        value = convert(builder, values[0], sig.args[0], kind)
+        if isinstance(kind, types.Float):
+            return call_llvm(builder, f"llvm.fabs.f{kind.bitwidth}", value.type, [value])
+        if not kind.signed:
+            return value
+        zero = ir.Constant(value.type, 0)
+        return builder.select(builder.icmp_signed("<", value, zero), builder.sub(zero, value), value)
+
+    return kind(x), emit
+
+
+@intrinsic
+def sign(typingctx: Any, x: Any) -> Any:
+    """sign(x): -1, 0 or 1; NaN stays, and so does the sign of a zero."""
+    kind = types.unliteral(x)
+
+    def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        value = convert(builder, values[0], sig.args[0], kind)
+        floating = isinstance(kind, types.Float)
+        zero = ir.Constant(value.type, 0.0 if floating else 0)
+        one = ir.Constant(value.type, 1.0 if floating else 1)
+        minus = ir.Constant(value.type, -1.0 if floating else -1)
+        compare = builder.fcmp_ordered if floating else builder.icmp_signed
+        above = compare(">", value, zero) if floating or kind.signed else builder.icmp_unsigned(">", value, zero)
+        out = builder.select(above, one, value)
+        if floating or kind.signed:
+            out = builder.select(compare("<", value, zero), minus, out)
+        return out
+
+    return kind(x), emit
+
+
+_NAMESPACE: dict[str, Any] = {
+    **FUNCTIONS,
+    **intrinsics.NAMESPACE,
+    **{f"scratch_{tag}": _scratch(tag) for tag in ELEMENTS},
+    "abs": absolute,
+    "max": intrinsics.NAMESPACE["maximum"],
+    "min": intrinsics.NAMESPACE["minimum"],
+    "select": select,
+    "shift_left": intrinsics.NAMESPACE["shl"],
+    "shift_right": intrinsics.NAMESPACE["shr"],
+    "sign": sign,
+    "INF": math.inf,
+    "NAN": math.nan,
+}
+
+
+def namespace() -> Mapping[str, object]:
+    """Return the names with what they stand for, for `native.compile_kernel`."""
+    return _NAMESPACE

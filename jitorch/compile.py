@@ -1,0 +1,54 @@
+"""From a typed graph to something that runs: kernels where Numba is installed, the interpreter where it is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Protocol
+
+from jitorch import pipeline
+from jitorch.ir.core import Graph
+from jitorch.ir.interp import interpret
+
+
+class Runnable(Protocol):
+    """A compiled graph."""
+
+    def run(self, args: Sequence[Any]) -> Sequence[Any]:
+        """Return the graph's results for arrays and numbers."""
+
+
+class Interpreted:
+    """An optimised graph that the interpreter runs op by op."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def run(self, args: Sequence[Any]) -> Sequence[Any]:
+        """Return the graph's results for arrays and numbers."""
+        return interpret(self.graph, args)
+
+
+def compile_program(graph: Graph) -> Runnable:
+    """Optimise a typed graph and make it run."""
+    if not has_numba():
+        return Interpreted(pipeline.run(graph, pipeline.OPTIMIZE))
+    from jitorch.codegen.runtime import compile_graph
+
+    return compile_graph(pipeline.run(graph))
+
+
+@cache
+def has_numba() -> bool:
+    """Whether kernels can be compiled. Warns, once, where they can't."""
+    if importlib.util.find_spec("numba") is not None:
+        return True
+    warnings.warn(
+        "Numba is not installed: scripted functions run op by op, without fused kernels. "
+        "Install it with: pip install numba",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return False
