@@ -6,7 +6,7 @@ Each entry of `FITS` says what is approximated, on which interval, with which er
 many terms and in which format. The coefficients come from Remez's exchange algorithm (E. Remez,
 "Sur un procede convergent d'approximations successives", 1934) in 60-digit arithmetic. They are
 rounded to the format one at a time, lowest power first, the rest being fitted again after each.
-Needs mpmath, which the library itself does not.
+NAME_32 and NAME_64 are the two entries of table NAME. Needs mpmath, which the library does not.
 """
 
 from __future__ import annotations
@@ -319,8 +319,8 @@ TAN_EIGHTH_SQUARED = mp.mpf("0.1717")
 FITS = [
     *pair("EXPM1", expm1_rest, away_from_zero, -HALF_LN2, HALF_LN2, (5, 11)),
     Fit("EXP2_POW", power_of_two, one, -HALF, HALF, 7),
-    Fit("LOG1P_32", log1p_rest, away_from_zero, LOG_LOW, LOG_HIGH, 9, 24),
-    Fit("LOG_RATIO_64", of_root(log_ratio), identity, mp.mpf("1e-4"), LOG_RATIO_END, 7),
+    Fit("LOG1P_SINGLE", log1p_rest, away_from_zero, LOG_LOW, LOG_HIGH, 9, 24),
+    Fit("LOG_RATIO", of_root(log_ratio), identity, mp.mpf("1e-4"), LOG_RATIO_END, 7),
     Fit("LOG_RATIO_POW", of_root(log_ratio_rest), square, SMALL, LOG_RATIO_END, 8),
     Fit("LOG2_POW", log2_ratio, one, LOG_LOW, LOG_HIGH, 13),
     Fit("SIN_32", of_root(sine_rest), identity, TINY, LARGER_ANGLE_SQUARED, 3, 24),
@@ -328,15 +328,15 @@ FITS = [
     Fit("COS_32", of_root(cosine_rest), square, SMALL, LARGER_ANGLE_SQUARED, 3, 24),
     Fit("COS_64", of_root(cosine_rest), square, SMALL, ANGLE_SQUARED, 6),
     Fit("TAN_WIDE", of_root(tangent_rest), identity, TINY, LARGER_ANGLE_SQUARED, 8),
-    Fit("ATAN_32", of_root(arc_tangent_rest), identity, TINY, mp.mpf(1), 9, 24),
-    Fit("ATAN_64", of_root(arc_tangent_rest), identity, TINY, TAN_EIGHTH_SQUARED, 11),
+    Fit("ATAN_SINGLE", of_root(arc_tangent_rest), identity, TINY, mp.mpf(1), 9, 24),
+    Fit("ATAN_DOUBLE", of_root(arc_tangent_rest), identity, TINY, TAN_EIGHTH_SQUARED, 11),
     *pair("ASIN", of_root(arc_sine_rest), identity, TINY, mp.mpf("0.25"), (5, 13)),
     *pair("SINH", of_root(sinh_rest), identity, TINY, mp.mpf(1), (4, 7)),
     *pair("COSH", of_root(cosh_rest), identity, TINY, mp.mpf(1), (4, 8)),
     *pair("ERF", of_root(erf_ratio), one, TINY, mp.mpf(1), (7, 13)),
-    Fit("ERF_TAIL_32", minus_log_erfc, erfc_one, TINY, mp.mpf("2.93"), 9, 24),
-    Fit("ERFC_32", erfcx_scaled(2.25), one, *erfc_range(2.25, 0.5, 10.1), 11),
-    Fit("ERFC_64", erfcx_scaled(3.75), one, *erfc_range(3.75, 0.5, 27.3), 25),
+    Fit("ERF_TAIL", minus_log_erfc, erfc_one, TINY, mp.mpf("2.93"), 9, 24),
+    Fit("ERFC_SINGLE", erfcx_scaled(2.25), one, *erfc_range(2.25, 0.5, 10.1), 11),
+    Fit("ERFC", erfcx_scaled(3.75), one, *erfc_range(3.75, 0.5, 27.3), 25),
     Fit("LGAMMA", lgamma_ratio, one, mp.mpf("-0.586"), HALF, 21),
     Fit("STIRLING", stirling_rest, lambda z: z / 8, mp.mpf("1e-4"), mp.mpf(1) / 64, 7),
 ]

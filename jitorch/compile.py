@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -31,13 +32,23 @@ class Interpreted:
         return interpret(self.graph, args)
 
 
-def compile_program(graph: Graph) -> Runnable:
-    """Optimise a typed graph and make it run."""
+def compile_program(
+    graph: Graph, timed: Callable[[str, float], None] = lambda name, seconds: None
+) -> Runnable:
+    """Optimise a typed graph and make it run. `timed(stage, seconds)` is told what each stage took."""
+
+    def after(name: str, before: Graph, made: Graph, seconds: float) -> None:
+        timed(name, seconds)
+
     if not has_numba():
-        return Interpreted(pipeline.run(graph, pipeline.OPTIMIZE))
+        return Interpreted(pipeline.run(graph, pipeline.OPTIMIZE, after))
     from jitorch.codegen.runtime import compile_graph
 
-    return compile_graph(pipeline.run(graph))
+    optimized = pipeline.run(graph, after=after)
+    start = time.perf_counter()
+    program = compile_graph(optimized)
+    timed("kernels", time.perf_counter() - start)
+    return program
 
 
 @cache

@@ -54,7 +54,9 @@ class Loc:
         if not self.known:
             return ""
         outer = self.call_site.render() + "\n" if self.call_site is not None else ""
-        where = f'  File "{self.file}", line {self.line}' + (f", in {self.func}" if self.func else "")
+        where = f'  File "{self.file}", line {self.line}' + (
+            f", in {self.func}" if self.func else ""
+        )
         text = linecache.getline(self.file, self.line).rstrip("\n")
         if not text.strip():
             return outer + where
@@ -146,13 +148,20 @@ def current_loc() -> Loc:
 
 @contextmanager
 def at(loc: Loc) -> Iterator[None]:
-    """Make `loc` the current place, and stamp it on errors raised below that have none."""
+    """Make `loc` the current place, and stamp it on errors raised below that have none.
+
+    Exceptions that are not ours keep their text; the place is added as a note.
+    """
     token = _loc.set(loc)
     try:
         yield
     except LocatedError as error:
         if not error.loc.known:
             error.loc = loc
+        raise
+    except Exception as error:
+        if loc.known and not getattr(error, "__notes__", None):
+            error.add_note(f"raised by compiled code for\n{loc.render()}")
         raise
     finally:
         _loc.reset(token)
@@ -166,3 +175,16 @@ def inlined(loc: Loc, call_site: Loc) -> Loc:
 def full_traceback() -> bool:
     """Whether internal frames stay in tracebacks (`JITORCH_FULL_TRACEBACK=1`)."""
     return os.environ.get("JITORCH_FULL_TRACEBACK", "") not in ("", "0")
+
+
+def shortened(error: Exception) -> Exception:
+    """Return the error without the frames of jitorch in its traceback, unless the user wants them.
+
+    A traceback that ends in other code, such as a function marked `@ignore`, stays whole.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    ends_in = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    ours = ends_in.split(".")[0] in ("jitorch", "numpy", "") or ends_in.startswith("<jitorch")
+    return error if full_traceback() or not ours else error.with_traceback(None)

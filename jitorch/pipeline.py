@@ -4,8 +4,8 @@
     >>> run(graph, ["cse", "dce"])                      # the named ones
     >>> stages(graph)["fold"]                           # the graph as it stood after a stage
 
-`JITORCH_VERIFY=1` verifies the graph after every pass. A pass that fails leaves the graph before it in a file,
-and the error says how to run that pass on it again.
+`JITORCH_VERIFY=1` verifies the graph after every pass. A pass that fails leaves the graph before it
+in a file, and the error says how to run that pass on it again.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ STAGES: list[tuple[str, Pass]] = [
     ("cse", cse),  # before licm, which would move each of two equal ops
     ("licm", licm),
     ("dce", dce),  # after all that leaves ops unused
-    # ("fuse", _later("fuse")),  # FUSE: put in with passes/fuse.py
-    # ("memory", _later("memory")),  # MEMORY: put in with passes/memory.py; last, since it looks at what is left
+    # FUSE: ("fuse", _later("fuse")),
+    # MEMORY: ("memory", _later("memory")),  # last: it looks at what is left
 ]
 
 

@@ -1,50 +1,50 @@
-"""The eager `Tensor`: a NumPy array with PyTorch's interface, and the interpreter that computes."""
+"""The eager `Tensor`: a NumPy array with PyTorch's interface."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from jitorch import dispatch, ops
+from jitorch import ops
+from jitorch.arrays import Array, as_array
+from jitorch.device import CPU, device as Device
 from jitorch.dispatch import METHODS, apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
-from jitorch.ir.builder import Operators
-from jitorch.ir.opdef import OPS, OpDef
-from jitorch.ir.promotion import Operand
-from jitorch.ir.shapes import show
-from jitorch.ir.types import DType, TensorType, Type, complex64, float32, from_numpy_dtype, int64
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class Size(tuple[int, ...]):
-    """A shape: a tuple with PyTorch's extras."""
-
-    def numel(self) -> int:
-        """Return the number of elements."""
-        return int(np.prod(self, dtype=np.int64))
-
-    def __repr__(self) -> str:
-        return f"torch.Size([{', '.join(map(str, self))}])"
+from jitorch.inplace import LEGACY, InPlace, check_assignable as check_assignable
+from jitorch.ir.dims import product
+from jitorch.ir.opdef import OPS
+from jitorch.ir.promotion import get_default_dtype
+from jitorch.ir.shapes import axis
+from jitorch.ir.types import DTYPES, DType, from_numpy_dtype
+from jitorch.ops.families import INPLACE
+from jitorch.printing import tensor_repr
+from jitorch.size import Size
 
 
-class Tensor(Operators):
+class Tensor(InPlace):
     """An n-dimensional array of one dtype.
 
-    Make one with `jitorch.tensor`, `from_numpy`, `zeros` and their kin. Methods and operators are PyTorch's.
+    Make one with `jitorch.tensor`, `from_numpy`, `zeros` and their kin. Methods and operators are
+    PyTorch's; those of the op table are bound below. `Tensor(data)` holds a copy of the data in the
+    default dtype, `Tensor(2, 3)` zeros of that size.
     """
 
     __array_priority__ = 1000
-    _data: Array
 
-    def __init__(self, data: Any = (), *, dtype: DType | None = None) -> None:
-        self._data = as_array(data, dtype)
+    requires_grad = False
+    grad = None
+    is_leaf = True
+    is_cuda = False
 
-    if TYPE_CHECKING:
-        # Methods are bound from the op table below.
-        def __getattr__(self, name: str) -> Any: ...
+    def __init__(self, *data: Any) -> None:
+        if len(data) == 1 and not isinstance(data[0], int):
+            self._data = as_array(data[0], get_default_dtype())
+        else:
+            self._data = np.zeros(data or (0,), get_default_dtype().numpy)
+
+    # What it is.
 
     @property
     def shape(self) -> Any:
@@ -59,44 +59,78 @@ class Tensor(Operators):
         return len(self.shape)
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> Device:
+        return CPU
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def data(self) -> Any:
+        return self.detach()
+
+    @property
+    def T(self) -> Any:
         return METHODS["permute"](self, *reversed(range(self.ndim)))
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Any:
         return METHODS["transpose"](self, -2, -1)
+
+    @property
+    def H(self) -> Any:
+        return METHODS["adjoint"](self)
+
+    mH = H
+
+    @property
+    def real(self) -> Any:
+        return METHODS["real"](self)
+
+    @property
+    def imag(self) -> Any:
+        return METHODS["imag"](self)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> Any:
+        return self.numel() * self.itemsize
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        from jitorch.ir.shapes import axis
-
         return self.shape if dim is None else self.shape[axis(dim, self.ndim)]
 
     def dim(self) -> int:
         """Return the number of dimensions."""
         return self.ndim
 
+    ndimension = dim
+
     def numel(self) -> Any:
         """Return the number of elements."""
-        from jitorch.ir.dims import product
-
         return product(tuple(self.shape))
 
     nelement = numel
 
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return int(self.shape[0])
+    def element_size(self) -> int:
+        """Return the bytes that one element takes."""
+        return self.itemsize
 
-    def __iter__(self) -> Iterator[Any]:
-        if not self.ndim:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(METHODS["unbind"](self))
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is float16, float32 or float64."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Return whether the dtype is complex."""
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Return whether the dtype has negative numbers."""
+        return self.dtype.is_signed
+
+    def is_same_size(self, other: Any) -> bool:
+        """Return whether another tensor has the same shape."""
+        return tuple(self.shape) == tuple(other.shape)
 
     def stride(self, dim: int | None = None) -> Any:
         """Return the strides in elements, or that of one dimension."""
@@ -111,9 +145,22 @@ class Tensor(Operators):
         """Return the address of the first element."""
         return int(self._data.ctypes.data)
 
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(METHODS["unbind"](self))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
     # Values out.
 
-    def numpy(self) -> Array:
+    def numpy(self, *, force: bool = False) -> Array:
         """Return the array behind the tensor; they share memory."""
         return self._data
 
@@ -132,7 +179,10 @@ class Tensor(Operators):
     def __bool__(self) -> bool:
         if self._data.size != 1:
             what = "no values" if self._data.size == 0 else "more than one value"
-            raise ShapeMismatch(f"Boolean value of Tensor with {what} is ambiguous")
+            raise ShapeMismatch(
+                f"Boolean value of Tensor with {what} is ambiguous",
+                hint="reduce it with .any() or .all()",
+            )
         return bool(self.item())
 
     def __int__(self) -> int:
@@ -145,21 +195,45 @@ class Tensor(Operators):
         return complex(self.item())
 
     def __index__(self) -> int:
-        if self.dtype.kind not in ("int", "bool"):
+        if self.dtype.kind not in ("int", "bool") or self._data.size != 1:
             raise TypeMismatch(
                 "only integer tensors of a single element can be converted to an index"
             )
         return int(self.item())
 
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if _foreign(other) else METHODS["eq"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if _foreign(other) else METHODS["ne"](self, other)
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return tensor_repr(self._data, self.dtype)
+
+    def __format__(self, spec: str) -> str:
+        if self.ndim and spec:
+            raise TypeError(f"unsupported format string passed to Tensor.__format__: {spec!r}")
+        return format(repr(self) if self.ndim else self.item(), spec)
+
+    def __reduce__(self) -> Any:
+        return wrap, (np.ascontiguousarray(self._data).reshape(self._data.shape),)
+
+    # NumPy and the others.
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
-        fn = METHODS.get(_UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__))
-        if how != "__call__" or kwargs or fn is None:
-            arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-            return getattr(ufunc, how)(*arrays, **kwargs)
-        return fn(*inputs)
+        fn = METHODS.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
+        if how == "__call__" and fn is not None and not kwargs:
+            return fn(*inputs)
+        return _wrapped(getattr(ufunc, how)(*_unwrapped(inputs), **_unwrapped(kwargs)))
+
+    def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """NumPy's functions work on the arrays, by NumPy's rules, and return tensors."""
+        return _wrapped(fn(*_unwrapped(args), **_unwrapped(kwargs)))
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._data.__dlpack__(**kwargs)
@@ -167,163 +241,111 @@ class Tensor(Operators):
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._data.__dlpack_device__()
 
-    def __repr__(self) -> str:
-        from jitorch.printing import tensor_repr
-
-        return tensor_repr(self._data, self.dtype)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self.ndim else format(repr(self), spec)
-
     # Conversion.
 
     def to(
-        self, *args: Any, dtype: DType | None = None, device: Any = None, copy: bool = False
+        self,
+        *args: Any,
+        dtype: DType | None = None,
+        device: object = None,
+        non_blocking: bool = False,
+        copy: bool = False,
     ) -> Any:
-        """Return the tensor with another dtype (or the dtype of another tensor); itself if nothing changes."""
+        """Return the tensor with another dtype, or that of another tensor; itself if it has it.
+
+        A device may be given too; there is only one.
+        """
         for a in args:
             if isinstance(a, DType):
                 dtype = a
             elif isinstance(a, Tensor):
                 dtype = a.dtype
-            elif isinstance(a, str):
+            elif isinstance(a, (str, Device)):
                 device = a
-            else:
+            elif not isinstance(a, bool):
                 raise TypeMismatch(f"to() received an invalid argument: {a!r}")
-        if device not in (None, "cpu"):
-            raise TypeMismatch(
-                f"device '{device}' is not available in this build", hint="use device='cpu'"
-            )
+        ops.create.on_cpu(device)
         if dtype is None or dtype is self.dtype:
             return apply(OPS["copy"], self) if copy else self
         return apply(OPS["cast"], self, dtype=dtype)
 
-    def type(self, dtype: DType) -> Any:
-        """As `to(dtype)`."""
+    def type(self, dtype: DType | str | None = None) -> Any:
+        """Return the name of the type ("torch.FloatTensor"), or the tensor as another."""
+        if dtype is None:
+            return f"torch.{LEGACY[self.dtype.name]}Tensor"
+        if isinstance(dtype, str):
+            dtype = next(d for d in DTYPES if dtype == f"torch.{LEGACY[d.name]}Tensor")
         return self.to(dtype)
+
+    def view(self, *shape: Any) -> Any:
+        """Return the tensor with another shape and the same memory; with a dtype, reinterpreted.
+
+        Raises ShapeMismatch where the memory layout does not allow it: use `reshape` then.
+        """
+        if len(shape) == 1 and isinstance(shape[0], DType):
+            return wrap(self._data.view(shape[0].numpy))
+        out = METHODS["reshape"](self, *shape)
+        if (
+            type(out) is Tensor
+            and out._data.size
+            and not np.may_share_memory(out._data, self._data)
+        ):
+            raise ShapeMismatch(
+                "view size is not compatible with input tensor's size and stride (at least one "
+                "dimension spans across two contiguous subspaces).",
+                hint="use .reshape(...) instead",
+            )
+        return out
 
     def cpu(self) -> Any:
         """Return the tensor in main memory."""
         return self
 
+    def cuda(self, device: object = None) -> Any:
+        """Refuse: there is no CUDA in this version."""
+        raise TypeMismatch("CUDA is not available", hint="leave .cuda() out")
+
     def detach(self) -> Any:
-        """Return the tensor without gradient history."""
+        """Return the tensor without gradient history; as there is none, itself."""
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Refuse to record gradients, which are not part of this version."""
+        if requires_grad:
+            raise TypeMismatch("gradients are not part of this version")
         return self
 
     def new_tensor(self, data: Any, *, dtype: DType | None = None) -> Any:
         """Return a new tensor of this tensor's dtype."""
-        return Tensor(data, dtype=dtype or self.dtype)
-
-    # In place.
-
-    def _assign(self, new: Any) -> Any:
-        """Overwrite the elements with those of `new`, which must broadcast to the shape."""
-        array = new._data if isinstance(new, Tensor) else np.asarray(new)
-        check_assignable(self.dtype, tuple(self.shape), from_numpy_dtype(array.dtype), array.shape)
-        self._data[...] = array
-        return self
-
-    def copy_(self, src: Any) -> Any:
-        """Overwrite the elements with those of `src`, converted and broadcast."""
-        value = src if isinstance(src, Tensor) else as_tensor(src)
-        return self._assign(value.to(self.dtype))
-
-    def fill_(self, value: Any) -> Any:
-        """Set every element to a number."""
-        return self.copy_(number_like(value, self.dtype))
-
-    def zero_(self) -> Any:
-        """Set every element to 0."""
-        return self.fill_(0)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        view, rest = ops.index.basic_view(self, key)
-        value = (
-            value.to(self.dtype) if isinstance(value, Tensor) else number_like(value, self.dtype)
-        )
-        if rest:
-            view._assign(ops.index.put(view, rest, value))
-        else:
-            view._assign(_without_leading_ones(value, view.ndim))
-
-    def __iadd__(self, other: Any) -> Any:
-        return self._assign(METHODS["add"](self, other))
-
-    def __isub__(self, other: Any) -> Any:
-        return self._assign(METHODS["sub"](self, other))
-
-    def __imul__(self, other: Any) -> Any:
-        return self._assign(METHODS["mul"](self, other))
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self._assign(METHODS["div"](self, other))
-
-    def __ifloordiv__(self, other: Any) -> Any:
-        return self._assign(METHODS["floor_divide"](self, other))
-
-    def __imod__(self, other: Any) -> Any:
-        return self._assign(METHODS["remainder"](self, other))
-
-    def __ipow__(self, other: Any) -> Any:
-        return self._assign(METHODS["pow"](self, other))
-
-    def __iand__(self, other: Any) -> Any:
-        return self._assign(METHODS["bitwise_and"](self, other))
-
-    def __ior__(self, other: Any) -> Any:
-        return self._assign(METHODS["bitwise_or"](self, other))
-
-    def __ixor__(self, other: Any) -> Any:
-        return self._assign(METHODS["bitwise_xor"](self, other))
+        return apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
 
 
-def number_like(value: Any, dtype: DType) -> Any:
-    """Return a number, list or array as a tensor of `dtype`."""
-    if isinstance(value, (bool, int, float, complex)):
-        return apply(OPS["constant"], value=value, dtype=dtype)
-    if isinstance(value, (list, tuple, np.ndarray, np.generic)):
-        return as_tensor(value).to(dtype)
-    return apply(OPS["cast"], value, dtype=dtype)
+def _foreign(x: object) -> bool:
+    """Whether `x` is nothing that a tensor may be compared with."""
+    return x is None or isinstance(x, (str, bytes, list, tuple, dict, set))
 
 
-def _without_leading_ones(value: Any, ndim: int) -> Any:
-    """`x[i] = v` takes a v with more dimensions than x[i] where the extra ones are of size 1."""
-    while value.ndim > ndim and value.shape[0] == 1:
-        value = METHODS["squeeze"](value, 0)
-    return value
+def _unwrapped(x: Any) -> Any:
+    """Return x, or what is in it, with arrays in place of tensors."""
+    if isinstance(x, Tensor):
+        return x.numpy()
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_unwrapped, x))
+    return {k: _unwrapped(v) for k, v in x.items()} if isinstance(x, dict) else x
 
 
-def check_assignable(
-    dtype: DType, shape: Sequence[Any], new: DType, new_shape: Sequence[Any]
-) -> None:
-    """Raise unless a `new` tensor can be written in place, as PyTorch rules."""
-    order = ("bool", "int", "float", "complex")
-    if order.index(new.kind) > order.index(dtype.kind):
-        raise TypeMismatch(
-            f"result type {_PLAIN.get(new.name, new.name)} can't be cast to the desired output type "
-            f"{_PLAIN.get(dtype.name, dtype.name)}",
-            hint="an in-place operation keeps the dtype of its target; use the out-of-place form",
-        )
-    from jitorch.ir.shapes import broadcast
-
-    out = broadcast(tuple(shape), tuple(new_shape))
-    if len(out) != len(shape) or any(
-        a != b and not _size_equal(a, b) for a, b in zip(out, shape, strict=True)
-    ):
-        raise ShapeMismatch(
-            f"output with shape {show(shape)} doesn't match the broadcast shape {show(out)}"
-        )
+def _wrapped(x: Any) -> Any:
+    """Return x with tensors in place of the arrays and NumPy numbers that tensors can hold."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_wrapped, x)) if type(x) in (list, tuple) else x
+    if not isinstance(x, (np.ndarray, np.generic)):
+        return x
+    held = any(x.dtype == d.numpy for d in DTYPES)
+    return wrap(np.asarray(x)) if held else x
 
 
-def _size_equal(a: Any, b: Any) -> bool:
-    from jitorch.ir.dims import equal
-
-    return equal(a, b)
-
-
-_PLAIN = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "bool": "Bool"}
-
-_UFUNC_NAMES = {
+# NumPy's names of ufuncs whose meaning is that of a method of another name.
+_UFUNCS = {
     "subtract": "sub",
     "multiply": "mul",
     "true_divide": "div",
@@ -341,49 +363,6 @@ _UFUNC_NAMES = {
 }
 
 
-def as_array(data: Any, dtype: DType | None = None) -> Array:
-    """Return a new array from nested lists, numbers, arrays or tensors, with PyTorch's default dtypes."""
-    if isinstance(data, Tensor):
-        data = data._data
-    if isinstance(data, (list, tuple)):
-        data = _unwrap_items(data)
-    try:
-        array = (
-            np.array(data)
-            if not hasattr(data, "__dlpack__") or isinstance(data, np.ndarray)
-            else np.array(np.from_dlpack(data))
-        )
-    except ValueError as error:
-        raise ShapeMismatch(f"expected sequences of equal length: {error}") from None
-    if dtype is None and not isinstance(data, (np.ndarray, np.generic)) and not _holds_arrays(data):
-        dtype = {"f": float32, "c": complex64, "i": int64}.get(array.dtype.kind)
-    try:
-        return array.astype(
-            dtype.numpy if dtype else from_numpy_dtype(array.dtype).numpy, copy=False
-        )
-    except TypeError as error:
-        raise TypeMismatch(str(error)) from None
-
-
-def _unwrap_items(data: Any) -> Any:
-    return [
-        _unwrap_items(d)
-        if isinstance(d, (list, tuple))
-        else d._data
-        if isinstance(d, Tensor)
-        else d
-        for d in data
-    ]
-
-
-def _holds_arrays(data: Any) -> bool:
-    return (
-        isinstance(data, list)
-        and bool(data)
-        and (isinstance(data[0], (np.ndarray, np.generic)) or _holds_arrays(data[0]))
-    )
-
-
 def wrap(array: Any) -> Tensor:
     """Return a tensor that shares the array's memory."""
     out = Tensor.__new__(Tensor)
@@ -391,143 +370,27 @@ def wrap(array: Any) -> Tensor:
     return out
 
 
-def tensor(
-    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
-) -> Any:
-    """Return a new tensor with a copy of `data`: numbers, nested lists, an array, a tensor.
-
-    Floats give float32 and integers int64; arrays and tensors keep their dtype.
-
-    >>> jt.tensor([[1, 2], [3, 4]])
-    tensor([[1, 2],
-            [3, 4]])
-    """
-    if requires_grad:
-        raise TypeMismatch("gradients are not part of this version", hint="leave requires_grad out")
-    if isinstance(data, Tensor):
-        return data.to(dtype or data.dtype, copy=True)
-    made = wrap(as_array(data, dtype))
-    current = dispatch.current()
-    return made if current is None else current.capture(made)  # type: ignore[attr-defined]
+# Methods of the op table.
 
 
-def from_numpy(array: Array) -> Tensor:
-    """Return a tensor that shares memory with the array."""
-    if not isinstance(array, np.ndarray):
-        raise TypeMismatch(f"expected np.ndarray (got {type(array).__name__})")
-    from_numpy_dtype(array.dtype)
-    return wrap(array)
-
-
-def as_tensor(data: Any, *, dtype: DType | None = None) -> Any:
-    """Return `data` as a tensor, sharing memory where that is possible."""
-    if isinstance(data, Tensor):
-        return data.to(dtype) if dtype else data
-    made = from_numpy(data) if isinstance(data, np.ndarray) else wrap(as_array(data))
-    return made.to(dtype) if dtype else made
-
-
-class Eager:
-    """The interpreter that computes each op at once, on NumPy."""
-
-    def apply(self, op: OpDef, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        if op.compose is not None:
-            return op.compose(*inputs, **attrs)
-        arrays = [_operand(x) for x in inputs]
-        if op.promote is not None:
-            arrays = promoted(op, arrays)
-        types = [type_of(a) for a in arrays]
-        result = op.infer(*types, **attrs)
-        with np.errstate(all="ignore"):
-            out = op.eager(np, *arrays, **attrs)
-        if isinstance(result, tuple):
-            return tuple(wrap(_typed(o, t)) for o, t in zip(out, result, strict=True))
-        return wrap(_typed(out, result)) if isinstance(result, TensorType) else out
-
-    def wrap(self, array: Array) -> Tensor:
-        return wrap(array)
-
-
-def _operand(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return x._data
-    if isinstance(x, np.generic):
-        return np.asarray(x)
-    if isinstance(x, (np.ndarray, bool, int, float, complex, str, type(None))):
-        return x
-    if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
-    raise TypeMismatch(f"expected a tensor, an array or a number, got {type(x).__name__}")
-
-
-def type_of(a: Any) -> Type:
-    """Return the IR type of an array or number."""
-    from jitorch.ir.types import ScalarType
-
-    if isinstance(a, np.ndarray):
-        return TensorType(from_numpy_dtype(a.dtype), a.shape)
-    return ScalarType("none" if a is None else type(a).__name__)
-
-
-def promoted(op: OpDef, arrays: list[Any]) -> list[Any]:
-    """Convert an op's operands to the dtype its rule gives."""
-    assert op.promote is not None
-    operands: list[Operand] = []
-    for a in arrays[op.promote_from :]:
-        operands.append(
-            TensorType(from_numpy_dtype(a.dtype), a.shape) if isinstance(a, np.ndarray) else a
-        )
-    try:
-        dtype = op.promote(operands).numpy
-    except TypeError as error:
-        if isinstance(error, TypeMismatch):
-            raise
-        raise TypeMismatch(f"{op.name}: {error}") from None
-    with np.errstate(all="ignore"):
-        return arrays[: op.promote_from] + [
-            a if isinstance(a, np.ndarray) and a.dtype == dtype else np.asarray(a).astype(dtype)
-            for a in arrays[op.promote_from :]
-        ]
-
-
-def _typed(a: Any, t: Type) -> Array:
-    assert isinstance(t, TensorType)
-    array = a if isinstance(a, np.ndarray) else np.asarray(a)
-    return array if array.dtype == t.dtype.numpy else array.astype(t.dtype.numpy)
-
-
-def _in_place(fn: Any) -> Any:
+def _in_place(fn: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return self._assign(fn(self, *args, **kwargs))
 
     return method
 
 
-_INPLACE_ALSO = (
-    "add",
-    "sub",
-    "div",
-    "pow",
-    "clamp",
-    "round",
-    "masked_fill",
-    "lerp",
-    "addcmul",
-    "addcdiv",
-)
-
-
 def _bind() -> None:
-    """Give Tensor the methods of the op table."""
+    """Give Tensor the methods of the op table, and their in-place forms."""
+    flagged = {name for name in METHODS if name in OPS and OPS[name].inplace} | INPLACE
+    changing = {id(METHODS[name]) for name in flagged & METHODS.keys()}
     for name, fn in METHODS.items():
         if name not in Tensor.__dict__:
             setattr(Tensor, name, fn)
-        public = OPS.get(name)
-        if (public is not None and public.inplace) or name in _INPLACE_ALSO:
+        if id(fn) in changing:
             inplace = _in_place(fn)
             inplace.__name__, inplace.__doc__ = name + "_", f"As `{name}`, in place."
             setattr(Tensor, name + "_", inplace)
 
 
 _bind()
-dispatch.set_default(Eager())

@@ -33,7 +33,9 @@ def golden(request: pytest.FixtureRequest) -> Golden:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         if not file.exists():
-            pytest.fail(f"there is no golden text {file}; read the new one and run with --update-golden")
+            pytest.fail(
+                f"there is no golden text {file}; read the new one and run with --update-golden"
+            )
         assert text == file.read_text(encoding="utf-8")
 
     return check

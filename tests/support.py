@@ -34,7 +34,9 @@ def random_array(rng: np.random.Generator, dtype: DType, shape: tuple[int, ...])
     return np.where(rng.random(shape) < 0.3, special, values)
 
 
-def random_arguments(graph: Graph, rng: np.random.Generator, sizes: dict[str, int] | None = None) -> list[Any]:
+def random_arguments(
+    graph: Graph, rng: np.random.Generator, sizes: dict[str, int] | None = None
+) -> list[Any]:
     """Return arguments that fit the graph's parameters; sizes not given are 0 to 4."""
     env = dict(sizes or {})
     facts = facts_of(graph)
@@ -52,7 +54,11 @@ def _random_value(t: Type, rng: np.random.Generator, sizes: dict[str, int]) -> A
     if isinstance(t, TensorType):
         array = random_array(rng, t.dtype, shape)
         # A strided tensor is every other column of a wider one.
-        return np.repeat(array, 2, axis=-1)[..., ::2] if t.strided and array.ndim else np.ascontiguousarray(array).reshape(shape)
+        return (
+            np.repeat(array, 2, axis=-1)[..., ::2]
+            if t.strided and array.ndim
+            else np.ascontiguousarray(array).reshape(shape)
+        )
     assert isinstance(t, ScalarType)
     match t.kind:
         case "bool":
@@ -65,15 +71,23 @@ def _random_value(t: Type, rng: np.random.Generator, sizes: dict[str, int]) -> A
 
 
 def same(a: Any, b: Any, ulp: int = 0) -> bool:
-    """Whether two results are the same: types, shapes, and values to the bit (NaNs are alike) or to `ulp`."""
+    """Whether two results are the same in type, shape, and to the bit (NaNs are alike) or `ulp`."""
     if isinstance(a, (tuple, list)):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if not isinstance(a, np.ndarray):
-        return type(a) is type(b) and (a == b or (a != a and b != b)) and np.copysign(1, a) == np.copysign(1, b) if isinstance(a, float) else bool(a == b)
+        return (
+            type(a) is type(b)
+            and (a == b or (a != a and b != b))
+            and np.copysign(1, a) == np.copysign(1, b)
+            if isinstance(a, float)
+            else bool(a == b)
+        )
     if not isinstance(b, np.ndarray) or a.dtype != b.dtype or a.shape != b.shape:
         return False
     if a.dtype.kind == "c":
-        return same(np.ascontiguousarray(a.real), np.ascontiguousarray(b.real)) and same(np.ascontiguousarray(a.imag), np.ascontiguousarray(b.imag))
+        return same(np.ascontiguousarray(a.real), np.ascontiguousarray(b.real)) and same(
+            np.ascontiguousarray(a.imag), np.ascontiguousarray(b.imag)
+        )
     if a.dtype.kind != "f":
         return bool(np.array_equal(a, b))
     nan = np.isnan(a) & np.isnan(b)
@@ -82,7 +96,7 @@ def same(a: Any, b: Any, ulp: int = 0) -> bool:
 
 
 def _ordered(a: Any) -> Any:
-    """Return floats as integers in the same order, one apart for neighbours; -0.0 and 0.0 are neighbours."""
+    """Return floats as integers in the same order, one apart for neighbours (-0.0, 0.0 are)."""
     bits = a.view({2: np.int16, 4: np.int32, 8: np.int64}[a.dtype.itemsize]).astype(object)
     return np.where(bits < 0, -(bits & (2 ** (8 * a.dtype.itemsize - 1) - 1)) - 1, bits)
 

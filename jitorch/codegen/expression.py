@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from jitorch.ir.core import Op
-from jitorch.ir.opdef import OPS
+from jitorch.ir.opdef import OPS, Reduce, Scalar
 from jitorch.ir.types import DType, TensorType
 
 # Numbers and infinities in the op table's expressions, but not digits of names and placeholders.
@@ -22,7 +22,7 @@ def typed(text: str, dtype: DType) -> str:
 
 
 def register(dtype: DType) -> str:
-    """Return the tag of the type that elements of `dtype` have inside a kernel: half is held in single."""
+    """Return the tag of the type of elements inside a kernel, where half is held in single."""
     return "f32" if dtype.tag == "f16" else dtype.tag
 
 
@@ -48,34 +48,52 @@ def elementwise(op: Op, operands: Sequence[str]) -> str:
     scalar = OPS[op.name].scalar
     last = op.inputs[-1].type
     result = op.output.type
-    assert scalar is not None and isinstance(result, TensorType)
+    assert scalar is not None
+    assert isinstance(result, TensorType)
     if not isinstance(last, TensorType):  # a Python scalar made a tensor
         return f"to_{result.dtype.tag}({operands[0]})"
-    template = scalar.text(last.dtype)
-    assert template is not None
     dtype = op.attrs.get("dtype")
     tag = dtype.tag if isinstance(dtype, DType) else ""
-    text = _with_types(template, last.dtype).format(*operands, dtype=tag)
+    text = expression(scalar, last.dtype, operands, tag)
+    assert text is not None
     # Integer arithmetic in Numba source gives 64 bits.
     wide = result.dtype.kind == "int" and not text.startswith(f"to_{result.dtype.tag}(")
     return f"to_{result.dtype.tag}({text})" if wide else text
 
 
+def expression(
+    scalar: Scalar | None, dtype: DType, operands: Sequence[str], target: str = ""
+) -> str | None:
+    """Return an op's expression over operands of `dtype`, None if it has none.
+
+    `target` is the dtype that a cast gives.
+    """
+    template = None if scalar is None else scalar.text(dtype)
+    return (
+        None if template is None else _with_types(template, dtype).format(*operands, dtype=target)
+    )
+
+
 def fold_step(op: Op) -> str:
     """Return the step of a reduction, with `{acc}` and `{x}`."""
-    reduce, element = OPS[op.name].reduce, op.inputs[0].type
-    result = op.output.type
-    assert reduce is not None and isinstance(element, TensorType) and isinstance(result, TensorType)
+    reduce, element, result = _reduction(op)
     text = _with_types(reduce.step(element.dtype), element.dtype)
     return f"to_{result.dtype.tag}({text})" if result.dtype.kind == "int" else text
 
 
 def fold_init(op: Op) -> str:
     """Return what a reduction starts from."""
-    reduce, element = OPS[op.name].reduce, op.inputs[0].type
-    result = op.output.type
-    assert reduce is not None and isinstance(element, TensorType) and isinstance(result, TensorType)
+    reduce, element, result = _reduction(op)
     return typed(reduce.init(element.dtype), result.dtype)
+
+
+def _reduction(op: Op) -> tuple[Reduce, TensorType, TensorType]:
+    """Return a reduction's fold and the types of its operand and result."""
+    reduce, element, result = OPS[op.name].reduce, op.inputs[0].type, op.output.type
+    assert reduce is not None
+    assert isinstance(element, TensorType)
+    assert isinstance(result, TensorType)
+    return reduce, element, result
 
 
 def _with_types(template: str, dtype: DType) -> str:

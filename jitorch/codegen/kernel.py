@@ -1,18 +1,19 @@
 """Kernel IR: what one fused kernel does, before it is written in any language.
 
-    kernel softmax: rows over i < n, columns over j < m
-      pass 0:
-        x = load x[i*m + j]
-        top = fold max x
-      pass 1:
-        x = load x[i*m + j]
-        c = x - top
-        ...
+    kernel, rows
+      for i < n:
+        pass 0, for j < m:
+          x: f32 = p_x[i*m + j]
+          top = fold racc_max(top, x) from to_f32(-INF)
+        pass 1, for j < m:
+          x: f32 = p_x[i*m + j]
+          c: f32 = x - top
+          ...
 
-A kernel runs over *outer* axes, and for each of their points makes one or more passes over the *inner*
-axes. A pass loads, computes and stores elements, and folds values into accumulators; `after` is done with
-the results of the folds, once per outer point. Values are scalars in SSA form with the user's names. All
-sizes and strides are slots of the argument table, or numbers.
+A kernel runs over *outer* axes, and for each of their points makes one or more passes over the
+*inner* axes. A pass loads, computes and stores elements, and folds values into accumulators;
+`after` is done with the results of the folds, once per outer point. Values are scalars in SSA form
+with the user's names. All sizes and strides are slots of the argument table, or numbers.
 
 `codegen/schedule.py` makes kernels; `codegen/numba_cpu.py` writes them as source.
 """
@@ -60,7 +61,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """The distance, in elements, along a dimension of an input whose strides are known at run time."""
+    """The distance, in elements, along a dimension of an input that need not be contiguous."""
 
     index: int
     dim: int
@@ -135,8 +136,8 @@ class Store:
 class Fold:
     """name = init, then name = step(name, value) for each element.
 
-    `step` has `{acc}` and `{x}`. `rounds` tells that every step rounds, so that the order matters and long
-    ranges are folded in blocks.
+    `step` has `{acc}` and `{x}`. `rounds` tells that every step rounds, so that the order matters
+    and long ranges are folded in blocks.
     """
 
     name: str
@@ -171,11 +172,11 @@ class Axis:
 class Layout(Enum):
     """How a kernel's range [lo, hi) is meant, and which loop is the innermost.
 
-    FLAT     no outer axes, at most one inner axis, no folds: the range is over elements
-    TILES    several axes, no folds: the range is over elements; what varies slower is computed once a row
-    ROWS     folds along the innermost axis: the range is over outer points
-    COLUMNS  folds across memory: the range is over outer points, the last outer axis is the innermost loop
-    SPLIT    no outer axes: the range is over blocks of the folded elements; two steps per pass
+    FLAT     no outer axes, at most one inner axis, no folds: the range is over elements TILES
+    several axes, no folds: the range is over elements; what varies slower is computed once a row
+    ROWS     folds along the innermost axis: the range is over outer points COLUMNS  folds across
+    memory: the range is over outer points, the last outer axis is the innermost loop SPLIT    no
+    outer axes: the range is over blocks of the folded elements; two steps per pass
     """
 
     FLAT = "flat"
@@ -187,9 +188,8 @@ class Layout(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """See the module's text. `once` is done before all loops, `row` at each outer point before the passes."""
+    """See above. `once` is done before all loops, `row` at each outer point before the passes."""
 
-    title: str
     layout: Layout
     slots: tuple[Slot, ...]
     outer: tuple[Axis, ...]
@@ -204,13 +204,11 @@ class Kernel:
 
     def carried(self, number: int) -> list[tuple[str, str]]:
         """Return (name, dtype) of what the end of a pass defines and a later pass uses."""
-        defined = _defined(self.passes[number])
-        used = {name for later in self.passes[number + 1 :] for name in _uses(later)}
-        return [(name, tag) for name, tag in defined.items() if name in used]
+        return carried(self.passes, number)
 
     def __str__(self) -> str:
         outer, inner = (_show_axes(axes) for axes in (self.outer, self.inner))
-        lines = [f"kernel {self.title} ({self.layout.value})"]
+        lines = [f"kernel, {self.layout.value}"]
         lines += [f"  once: {_show(s)}" for s in self.once]
         lines += [f"  for {outer or 'one point'}:"]
         lines += [f"    {_show(s)}" for s in self.row]
@@ -224,6 +222,12 @@ class Kernel:
             lines += [f"      {_show(s)}" for s in each.body if isinstance(s, Store)]
             lines += [f"    {_show(s)}" for s in each.after]
         return "\n".join(lines)
+
+
+def carried(passes: Sequence[Pass], number: int) -> list[tuple[str, str]]:
+    """Return (name, dtype) of what the end of a pass defines and a later pass uses."""
+    used = {name for later in passes[number + 1 :] for name in _uses(later)}
+    return [(name, tag) for name, tag in _defined(passes[number]).items() if name in used]
 
 
 def _defined(each: Pass) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Launching kernels from Python with one foreign call.
 
-A launch is a packed table: a head of six words, then the kernel's arguments, pointers first. Python fills
-pointers with the *identities* of the arrays; the launcher, native code, replaces each by the array's data
-pointer. That costs nothing, where asking NumPy for an address costs more than a small kernel.
+A launch is a packed table: a head of six words, then the kernel's arguments, pointers first. Python
+fills pointers with the *identities* of the arrays; the launcher, native code, replaces each by the
+array's data pointer. That costs nothing, where asking NumPy for an address costs more than a small
+kernel.
 
     pack("10q", kernel, n, grain, pointers, steps, first_step, id(x), id(y), size, ...)
 """
@@ -14,12 +15,12 @@ import functools
 
 import numpy as np
 
-from jitorch.codegen import native, threads
+from jitorch.codegen import native
 from jitorch.codegen.native import NativeFunction
 
 HEAD = 6
-# Where an array object keeps the address of its data: right behind what every object starts with. This has
-# been NumPy's binary interface since its first release.
+# Where an array object keeps the address of its data: right behind what every object starts with.
+# This has been NumPy's binary interface since its first release.
 _DATA_WORD = object.__basicsize__ // 8
 # Where a bytes object keeps its bytes (a terminating zero is counted in its size).
 BYTES = bytes.__basicsize__ - 1
@@ -59,14 +60,7 @@ def jitorch_launch(args, lo, hi):
 def launcher() -> NativeFunction:
     """Return the native function that takes the address of a packed launch."""
     _check_layout()
-    native.define_symbol("jitorch_parallel_for", threads.parallel_for_address)
-    return native.compile_kernel(_SOURCE, "jitorch_launch", _names)
-
-
-def _names() -> dict[str, object]:
-    from jitorch.codegen.namespace import namespace
-
-    return dict(namespace())
+    return native.compile_kernel(_SOURCE, "jitorch_launch")
 
 
 def _check_layout() -> None:

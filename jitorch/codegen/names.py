@@ -27,9 +27,11 @@ def reserved() -> frozenset[str]:
 
 
 # Names that the writers of source use themselves; see also `_OWN`.
-_FIXED = """args lo hi load store row start stop begin end first width lane block blocks step INF NAN
-    empty pack launch"""
-_OWN = re.compile(r"(to|arg|racc|part|kept|acc|sum|over|size|scratch|at|p)(_|\d*$)|.*_sum$|.*_stride_\d+$")
+_FIXED = """args lo hi load store row start stop begin end first width lane block blocks
+    step INF NAN empty pack launch"""
+_OWN = re.compile(
+    r"(to|arg|racc|part|kept|acc|sum|over|size|scratch|p)_|at\d*$|.*_(sum|stride_\d+)$"
+)
 
 
 class Names:

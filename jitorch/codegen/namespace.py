@@ -1,7 +1,7 @@
-"""The names that kernel source may use: intrinsics, elementary functions, and the few that unite them.
+"""The names kernel source may use: intrinsics, elementary functions, and a few that unite them.
 
-The expressions of the op table (`OpDef.scalar`, `OpDef.reduce`) are written with these names. Importing this
-module imports Numba.
+The expressions of the op table (`OpDef.scalar`, `OpDef.reduce`) are written with these names.
+Importing this module imports Numba.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from jitorch.codegen import intrinsics
-from jitorch.codegen.casts import convert
+from jitorch.codegen.casts import convert, to_half
 from jitorch.codegen.emit import I64, call_llvm, intrinsic
 from jitorch.codegen.intrinsics import ELEMENTS, SlotPointer
 from jitorch.codegen.numba_api import types
@@ -61,7 +61,9 @@ def absolute(typingctx: Any, x: Any) -> Any:
         if not kind.signed:
             return value
         zero = ir.Constant(value.type, 0)
-        return builder.select(builder.icmp_signed("<", value, zero), builder.sub(zero, value), value)
+        return builder.select(
+            builder.icmp_signed("<", value, zero), builder.sub(zero, value), value
+        )
 
     return kind(x), emit
 
@@ -78,7 +80,11 @@ def sign(typingctx: Any, x: Any) -> Any:
         one = ir.Constant(value.type, 1.0 if floating else 1)
         minus = ir.Constant(value.type, -1.0 if floating else -1)
         compare = builder.fcmp_ordered if floating else builder.icmp_signed
-        above = compare(">", value, zero) if floating or kind.signed else builder.icmp_unsigned(">", value, zero)
+        above = (
+            compare(">", value, zero)
+            if floating or kind.signed
+            else builder.icmp_unsigned(">", value, zero)
+        )
         out = builder.select(above, one, value)
         if floating or kind.signed:
             out = builder.select(compare("<", value, zero), minus, out)
@@ -87,10 +93,68 @@ def sign(typingctx: Any, x: Any) -> Any:
     return kind(x), emit
 
 
+def _peek(tag: str) -> Any:
+    """An intrinsic (address) -> the element of dtype `tag` there."""
+    memory, register = ELEMENTS[tag]
+
+    def peek(typingctx: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            value = builder.load(builder.inttoptr(values[0], memory.as_pointer()))
+            if tag == "bool":
+                return builder.icmp_unsigned("!=", value, ir.Constant(memory, 0))
+            return builder.fpext(value, ir.FloatType()) if tag == "f16" else value
+
+        return register(address), emit
+
+    return intrinsic(peek)
+
+
+def _poke(tag: str) -> Any:
+    """An intrinsic (address, v) that makes v, converted, the element of dtype `tag` there."""
+    memory, register = ELEMENTS[tag]
+
+    def poke(typingctx: Any, address: Any, v: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            if tag == "f16":
+                value = to_half(builder, values[1], sig.args[1])
+            else:
+                value = convert(builder, values[1], sig.args[1], register)
+            if tag == "bool":
+                value = builder.zext(value, memory)
+            builder.store(value, builder.inttoptr(values[0], memory.as_pointer()))
+            return context.get_dummy_value()
+
+        return types.void(address, v), emit
+
+    return intrinsic(poke)
+
+
+@intrinsic
+def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
+    """copy_bytes(target, source, count): copy memory between addresses; the two may overlap."""
+
+    def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        target, source, count = (
+            context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
+        )
+        pointer = ir.IntType(8).as_pointer()
+        ftype = ir.FunctionType(ir.VoidType(), [pointer, pointer, I64, ir.IntType(1)])
+        name = "llvm.memmove.p0.p0.i64"
+        move = builder.module.globals.get(name) or ir.Function(builder.module, ftype, name)
+        operands = [builder.inttoptr(target, pointer), builder.inttoptr(source, pointer), count]
+        builder.call(move, [*operands, ir.Constant(ir.IntType(1), 0)])
+        return context.get_dummy_value()
+
+    return types.void(target, source, count), emit
+
+
 _NAMESPACE: dict[str, Any] = {
     **FUNCTIONS,
     **intrinsics.NAMESPACE,
     **{f"scratch_{tag}": _scratch(tag) for tag in ELEMENTS},
+    **{f"peek_{tag}": _peek(tag) for tag in ELEMENTS},
+    **{f"poke_{tag}": _poke(tag) for tag in ELEMENTS},
+    "copy_bytes": copy_bytes,
     "abs": absolute,
     "max": intrinsics.NAMESPACE["maximum"],
     "min": intrinsics.NAMESPACE["minimum"],

@@ -8,8 +8,8 @@
             y = tanh(x)  # model.py:12
             store(p_y, i, y)  # model.py:12
 
-The names are those of `codegen/intrinsics.py` and `codegen/vecmath`. A kernel is named for its text, which
-holds no absolute path: equal programs share the cache.
+The names are those of `codegen/intrinsics.py` and `codegen/vecmath`. A kernel is named for its
+text, which holds no absolute path: equal programs share the cache.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ from jitorch.codegen.kernel import (
 )
 from jitorch.errors import UNKNOWN, Loc
 
-# Rounding folds are cut in blocks of this many elements, whose results are summed in double: as accurate as
-# NumPy's pairwise sums, and each block keeps the vector width of its dtype.
+# Rounding folds are cut in blocks of this many elements, whose results are summed in double: as
+# accurate as NumPy's pairwise sums, and each block keeps the vector width of its dtype.
 FOLD_BLOCK = 1024
 # The elements of one block of a split kernel: one unit of work for a thread.
 SPLIT_BLOCK = 8192
 # Columns whose accumulators are kept at once; they stay in the first-level cache.
 COLUMN_BLOCK = 256
-_SCRATCH_SLOT = 512  # numbers from here on tell scratch arrays apart from slots of the argument table
+_SCRATCH_SLOT = (
+    512  # numbers from here on tell scratch arrays apart from slots of the argument table
+)
 
 
 def source(kernel: Kernel, shared: Mapping[str, str] | None = None) -> tuple[str, str]:
@@ -86,11 +88,15 @@ class _Writer:
         for s in statements:
             match s:
                 case Load():
-                    self.line(f"{s.name} = load({s.pointer}, {self.address(s.index, inner)})", s.loc)
+                    self.line(
+                        f"{s.name} = load({s.pointer}, {self.address(s.index, inner)})", s.loc
+                    )
                 case Let():
                     self.line(f"{s.name} = {s.text}", s.loc)
                 case Store():
-                    self.line(f"store({s.pointer}, {self.address(s.index, inner)}, {s.value})", s.loc)
+                    self.line(
+                        f"store({s.pointer}, {self.address(s.index, inner)}, {s.value})", s.loc
+                    )
 
     # Addresses: the part that the innermost loop does not change is computed before it.
 
@@ -116,7 +122,9 @@ class _Writer:
     def write(self) -> None:
         numbers = {slot.name: i for i, slot in enumerate(self.kernel.slots)}
         for slot in self.kernel.slots:
-            self.line(f"{slot.name} = {_read(slot, numbers[self.shared.get(slot.name, slot.name)])}")
+            self.line(
+                f"{slot.name} = {_read(slot, numbers[self.shared.get(slot.name, slot.name)])}"
+            )
         self.statements(self.kernel.once)
         layouts = {
             Layout.FLAT: self.flat,
@@ -273,25 +281,30 @@ class _Writer:
         column = self.kernel.outer[-1].name
         rounding = [f for f in each.folds if f.rounds]
         plain = [f for f in each.folds if not f.rounds]
-        self.fill([(f"sum_{f.name}", f.init) for f in rounding] + [(f"acc_{f.name}", f.init) for f in plain])
+        self.fill(
+            [(f"sum_{f.name}", f.init) for f in rounding]
+            + [(f"acc_{f.name}", f.init) for f in plain]
+        )
         body = [s for s in each.body if not isinstance(s, Store)]
         stores = [s for s in each.body if isinstance(s, Store)]
         if body or each.folds or stores:
-            with self.column_blocks(rounding):
-                with self.column_loop([*_needed(moving, each.body, each.folds), *each.body]):
-                    self.lead_in(moving, kept, each.body, each.folds)
-                    self.statements(body, column)
-                    for fold in each.folds:
-                        step = fold.step.format(acc=f"load(acc_{fold.name}, lane)", x=fold.value)
-                        self.line(f"store(acc_{fold.name}, lane, {step})", fold.loc)
-                    self.statements(stores, column)
+            addressed = [*_needed(moving, each.body, each.folds), *each.body]
+            with self.column_blocks(rounding), self.column_loop(addressed):
+                self.lead_in(moving, kept, each.body, each.folds)
+                self.statements(body, column)
+                for fold in each.folds:
+                    step = fold.step.format(acc=f"load(acc_{fold.name}, lane)", x=fold.value)
+                    self.line(f"store(acc_{fold.name}, lane, {step})", fold.loc)
+                self.statements(stores, column)
         after = [*(s for s in moving if isinstance(s, Store) and number == 0), *each.after]
         carried = self.kernel.carried(number)
         if after or carried:
             with self.column_loop([*_needed(moving, after, ()), *after]):
                 for fold in each.folds:
                     of = "sum" if fold.rounds else "acc"
-                    self.line(f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, lane))", fold.loc)
+                    self.line(
+                        f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, lane))", fold.loc
+                    )
                 self.lead_in(moving, [k for k in kept if k not in dict(carried)], after, ())
                 self.statements(after, column)
                 for name, _ in carried:
@@ -319,7 +332,9 @@ class _Writer:
                 yield
             with self.block("for lane in range(width):"):
                 for f in rounding:
-                    total = f.step.format(acc=f"load(sum_{f.name}, lane)", x=f"load(acc_{f.name}, lane)")
+                    total = f.step.format(
+                        acc=f"load(sum_{f.name}, lane)", x=f"load(acc_{f.name}, lane)"
+                    )
                     self.line(f"store(sum_{f.name}, lane, {total})", f.loc)
             self.line("begin = end")
 
@@ -357,7 +372,9 @@ class _Writer:
                 with self.block(f"elif step == {2 * number + 1}:"):
                     self.combine(number, each)
 
-    def take_kept(self, number: int, statements: Sequence[Statement], folds: Sequence[Fold]) -> None:
+    def take_kept(
+        self, number: int, statements: Sequence[Statement], folds: Sequence[Fold]
+    ) -> None:
         used = _used(statements, folds)
         for before in range(number):
             for name, _ in self.kernel.carried(before):
@@ -413,7 +430,9 @@ def _is_plain(index: Index) -> bool:
 
 
 def _sum(index: Index) -> str:
-    return " + ".join(axis if stride == 1 else f"{axis} * {stride}" for axis, stride in index) or "0"
+    return (
+        " + ".join(axis if stride == 1 else f"{axis} * {stride}" for axis, stride in index) or "0"
+    )
 
 
 def _used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:

@@ -1,10 +1,10 @@
 """From a fused op to a kernel: loops, passes, and where each value is computed.
 
-The steps, in order: find the axes (`passes/domain.py`); choose the loop order and the layout; collapse
-neighbouring axes that every operand walks without a gap, so that contiguous tensors become one flat loop;
-number the passes (a reduction's result is known one pass after its operand); then write each pass backwards
-from what it has to produce, reading again, computing again, or taking back from memory what earlier passes
-had.
+The steps, in order: find the axes (`passes/domain.py`); choose the loop order and the layout;
+collapse neighbouring axes that every operand walks without a gap, so that contiguous tensors become
+one flat loop; number the passes (a reduction's result is known one pass after its operand); then
+write each pass backwards from what it has to produce, reading again, computing again, or taking
+back from memory what earlier passes had.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ from jitorch.codegen.kernel import (
     Step,
     Store,
     Stride,
+    carried,
 )
 from jitorch.codegen.names import Names
+from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, product
 from jitorch.ir.opdef import OPS
@@ -47,9 +49,9 @@ Distance = Union[Dim, Stride]
 Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
 
 
-def schedule(op: Op, title: str = "kernel") -> Kernel:
+def schedule(op: Op) -> Kernel:
     """Return the kernel of a `fused` op."""
-    return _Scheduler(op, title).kernel()
+    return _Scheduler(op).kernel()
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,8 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, op: Op, title: str) -> None:
+    def __init__(self, op: Op) -> None:
         (self.body,) = op.blocks
-        self.title = title
         self.params = {v: i for i, v in enumerate(self.body.params)}
         self.domain = analyse(self.body.ops)
         self.ops = [o for o in self.body.ops if OPS[o.name].axes is None]
@@ -256,24 +257,26 @@ class _Scheduler:
             self.pointer(v)
         self.name_axes()
         self.write_outer_stores(0)
-        last = max([self.phase[o.inputs[0]] if o.inputs[0] in self.phase else 0 for o in self.ops if self.folds(o)]
-                   + [self.phase[v] for v in self.outputs if self.is_full(v)], default=0)  # fmt: skip
+        folding = [self.phase[o.output] - 1 for o in self.ops if self.folds(o)]
+        storing = [self.phase[v] for v in self.outputs if self.is_full(v)]
+        last = max([*folding, *storing], default=0)
         for number in range(last + 1):
             self.passes.append(_Draft())
             self.write_pass(number)
         if self.loops.layout is Layout.SPLIT:
             self.split_slots()
-        passes = tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes)
         return Kernel(
-            self.title,
             self.loops.layout,
             tuple(sorted(self.slots.values(), key=lambda s: not s.pointer)),
             self.axes(self.loops.outer),
             self.axes(self.loops.inner),
             tuple(self.once),
             tuple(self.row),
-            passes,
+            self.written_passes(),
         )
+
+    def written_passes(self) -> tuple[Pass, ...]:
+        return tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes)
 
     def is_full(self, v: Value) -> bool:
         """Whether a result has an element for every point of the inner loops."""
@@ -318,7 +321,7 @@ class _Scheduler:
             return self.passes[phase - 1].after
         return self.row if varies else self.once
 
-    def loc(self, v: Value):  # type: ignore[no-untyped-def]
+    def loc(self, v: Value) -> Loc:
         return self.producer[v].loc
 
     def operand(self, op: Op, i: int, number: int) -> str:
@@ -328,11 +331,13 @@ class _Scheduler:
         return self.value(read.root, number)
 
     def load(self, op: Op, read: Read, number: int) -> str:
-        """Return the name of an element of a tensor from outside, loaded where its axes are known."""
+        """Return the name of an element of an operand, loaded where its axes are known."""
         v = read.root
         if not isinstance(v.type, TensorType):
             kind = "float" if v.type.kind == "float" else "int"  # type: ignore[union-attr]
-            return self.slot(v, self.names.again(v, v.hint or "scalar"), kind, Number(self.params[v]))
+            return self.slot(
+                v, self.names.again(v, v.hint or "scalar"), kind, Number(self.params[v])
+            )
         key = (v, read.dims)
         axes = self.read_axes(read)
         inner = bool(axes & self.level_axes)
@@ -352,39 +357,60 @@ class _Scheduler:
             t = v.type
             assert isinstance(t, TensorType)
             return expression.constant(op.attrs["value"], t.dtype)
-        if not self.is_inner(v):
-            return self.outer_value(v, op)
-        names = self.passes[number].names
-        if v not in names:
-            names[v] = self.names.again(v, v.hint)
-            if not self.take_back(v, op, number):
-                self.compute(v, op, number, names[v], self.passes[number].body)
-        return names[v]
+        if self.known(v, number) is None:
+            for needed in self.unknown(v, number):
+                self.compute(needed, number)
+        name = self.known(v, number)
+        assert name is not None
+        return name
 
-    def outer_value(self, v: Value, op: Op) -> str:
-        if v not in self.outer_names:
-            name = self.names.again(v, v.hint)
-            self.compute(
-                v, op, self.phase[v], name, self.outer_block(self.phase[v], self.domain.varies[v])
-            )
-            self.outer_names[v] = name
-        return self.outer_names[v]
+    def known(self, v: Value, number: int) -> str | None:
+        """Return the name of a value that pass `number` has."""
+        return self.names_for(v, number).get(v)
 
-    def compute(self, v: Value, op: Op, number: int, name: str, block: list[Statement]) -> None:
-        t = v.type
+    def names_for(self, v: Value, number: int) -> dict[object, str]:
+        return self.passes[number].names if self.is_inner(v) else self.outer_names
+
+    def unknown(self, v: Value, number: int) -> list[Value]:
+        """Return, in program order, what is to be computed for `v`; take back what can be."""
+        found: set[Value] = set()
+        todo = [v]
+        while todo:
+            x = todo.pop()
+            op = self.producer.get(x)
+            if op is None or op.name == "constant" or x in found:
+                continue
+            if self.known(x, number) is None and not self.take_back(x, op, number):
+                found.add(x)
+                todo += [self.domain.reads[op, i].root for i in range(len(op.inputs))]
+        return [op.output for op in self.ops if op.output in found]
+
+    def compute(self, v: Value, number: int) -> None:
+        """Write the statement that computes a value, where what it varies with is known."""
+        op, t = self.producer[v], v.type
         assert isinstance(t, TensorType)
         operands = [self.operand(op, i, number) for i in range(len(op.inputs))]
         if OPS[op.name].reduce is not None:  # over dimensions of size 1
             text = expression.fold_step(op).format(acc=expression.fold_init(op), x=operands[0])
         else:
             text = expression.elementwise(op, operands)
+        name = self.names.again(v, v.hint)
+        self.names_for(v, number)[v] = name
         uses = tuple(o for o in operands if o.isidentifier())
+        inner = self.is_inner(v)
+        block = (
+            self.passes[number].body
+            if inner
+            else self.outer_block(self.phase[v], self.domain.varies[v])
+        )
         block.append(Let(name, expression.register(t.dtype), text, uses, op.loc))
 
     # What a later pass needs again.
 
     def take_back(self, v: Value, op: Op, number: int) -> bool:
         """Load a value of an earlier pass from memory, if it is there or worth being there."""
+        if not self.is_inner(v):
+            return False
         made = self.first_pass(v)
         if made is None or made >= number:
             return False
@@ -396,11 +422,11 @@ class _Scheduler:
         result = self.body.results[host]
         t = v.type
         assert isinstance(t, TensorType)
-        load = Load(
-            self.passes[number].names[v], expression.register(t.dtype), self.pointer(result),
-            self.index(result, self.domain.of[result]), op.loc,
-        )  # fmt: skip
-        self.passes[number].body.append(load)
+        name = self.names.again(v, v.hint)
+        self.passes[number].names[v] = name
+        index = self.index(result, self.domain.of[result])
+        tag = expression.register(t.dtype)
+        self.passes[number].body.append(Load(name, tag, self.pointer(result), index, op.loc))
         return True
 
     def first_pass(self, v: Value) -> int | None:
@@ -416,16 +442,21 @@ class _Scheduler:
 
     def is_costly(self, v: Value) -> bool:
         """Whether computing the value takes more than a few instructions per element."""
-        op = self.producer.get(v)
-        if op is None or not self.is_inner(v) or v in self.stored:
-            return False
-        if is_expensive(op):
-            return True
-        roots = [self.domain.reads[op, i].root for i in range(len(op.inputs))]
-        return any(self.is_costly(r) for r in roots)
+        seen: set[Value] = set()
+        todo = [v]
+        while todo:
+            op = self.producer.get(todo.pop())
+            if op is None or op.output in seen or not self.is_inner(op.output):
+                continue
+            seen.add(op.output)
+            if is_expensive(op):
+                return True
+            if op.output not in self.stored:
+                todo += [self.domain.reads[op, i].root for i in range(len(op.inputs))]
+        return False
 
     def keep(self, v: Value, made: int, number: int) -> bool:
-        """Store the value, in the pass that makes it, in the memory of a result that is written later."""
+        """Store the value, in the pass that makes it, where a result will be later."""
         for w, index in self.outputs.items():
             fits = w.type == v.type and self.is_full(w) and self.domain.of[w] == self.domain.of[v]
             # Half is rounded in memory, so that it would come back as another number.
@@ -450,10 +481,9 @@ class _Scheduler:
                 self.slot(
                     ("partial", fold.name), f"part_{fold.name}", tag, Scratch(True), pointer=True
                 )
-        whole = Kernel(self.title, Layout.SPLIT, (), (), (), (), (),
-                       tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes))  # fmt: skip
-        for number in range(len(self.passes)):
-            for name, tag in whole.carried(number):
+        passes = self.written_passes()
+        for number in range(len(passes)):
+            for name, tag in carried(passes, number):
                 self.slot(("kept", name), f"kept_{name}", tag, Scratch(False), pointer=True)
         self.slot("first", "first_step", "int", Step("first"))
         self.slot("last", "last_step", "int", Step("last"))

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jitorch.errors import TypeMismatch, UnsupportedSyntax
-from jitorch.frontend.record import Recorder, Scope, ScalarProxy, Storage, TensorProxy
+from jitorch.frontend.proxies import ScalarProxy, Storage, TensorProxy
+from jitorch.frontend.record import Recorder
+from jitorch.frontend.sizes import Scope
 from jitorch.frontend.values import (
     UNDEFINED,
     Const,
@@ -55,20 +57,31 @@ class State:
     """Local variables and memory at one point of the program."""
 
     locals: dict[str, Any]
-    store: dict[Storage, Any]
+    own: dict[Storage, Any]
+    lasting: dict[Storage, Any]  # memory from outside the function, whenever it was first met
 
     @staticmethod
     def of(frame: Frame) -> State:
-        return State(dict(frame.locals), dict(frame.rec.store))
+        return State(dict(frame.locals), dict(frame.rec.store), frame.rec.lasting)
+
+    @property
+    def store(self) -> dict[Storage, Any]:
+        return {**self.lasting, **self.own}
 
     def restore(self, frame: Frame) -> None:
         frame.locals.clear()
         frame.locals.update(self.locals)
-        frame.rec.store.clear()
-        frame.rec.store.update(self.store)
+        self.restore_memory(frame.rec)
+
+    def restore_memory(self, rec: Recorder) -> None:
+        rec.store.clear()
+        rec.store.update(self.store)
 
     def get(self, slot: Slot) -> Any:
-        return self.locals.get(slot, UNDEFINED) if isinstance(slot, str) else _Memory(slot, self.store[slot])
+        if isinstance(slot, str):
+            return self.locals.get(slot, UNDEFINED)
+        store = self.store
+        return _Memory(slot, store[slot]) if slot in store else UNDEFINED
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,9 @@ class _Memory:
 def changed(before: State, after: State) -> list[Slot]:
     """Return the slots whose content differs, in a stable order."""
     names = [n for n in {**before.locals, **after.locals} if not _is_same(before, after, n)]
-    memory = [s for s, content in before.store.items() if after.store.get(s, content) is not content]
+    memory = [
+        s for s, content in before.store.items() if after.store.get(s, content) is not content
+    ]
     return [*names, *memory]
 
 
@@ -91,34 +106,34 @@ def _is_same(a: State, b: State, name: str) -> bool:
 
 
 @contextmanager
-def _reopened(rec: Recorder, scope: Scope, state: State) -> Iterator[None]:
-    """Append to a block already closed, with the memory as it was at its end."""
+def _memory_of(rec: Recorder, state: State) -> Iterator[None]:
+    """Let the recorder's memory be that of `state` within the block."""
     saved = dict(rec.store)
-    rec.scopes.append(scope)
-    rec.store.clear()
-    rec.store.update(state.store)
+    state.restore_memory(rec)
     try:
         yield
     finally:
-        rec.scopes.pop()
         rec.store.clear()
-        rec.store.update(saved)
+        rec.store.update({**rec.lasting, **saved})
+
+
+@contextmanager
+def _reopened(rec: Recorder, scope: Scope, state: State) -> Iterator[None]:
+    """Append to a block already closed, with the memory as it was at its end."""
+    rec.scopes.append(scope)
+    try:
+        with _memory_of(rec, state):
+            yield
+    finally:
+        rec.scopes.pop()
 
 
 def _join_slot(rec: Recorder, a: tuple[State, Any], b: tuple[State, Any]) -> Tree:
     """Return the tree of two contents, each read in its own state's memory."""
-    return _with_store(rec, b[0], lambda: _widen_content(rec, _tree_content(rec, a), b[1]))
-
-
-def _with_store(rec: Recorder, state: State, fn: Callable[[], Any]) -> Any:
-    saved = dict(rec.store)
-    rec.store.clear()
-    rec.store.update(state.store)
-    try:
-        return fn()
-    finally:
-        rec.store.clear()
-        rec.store.update(saved)
+    with _memory_of(rec, a[0]):
+        tree = _tree_content(rec, a[1])
+    with _memory_of(rec, b[0]):
+        return _widen_content(rec, tree, b[1])
 
 
 def _content(x: Any) -> Any:
@@ -128,13 +143,12 @@ def _content(x: Any) -> Any:
     return x.storage if isinstance(x.storage, (ListVal, DictVal)) else x
 
 
-def _tree_content(rec: Recorder, side: tuple[State, Any]) -> Any:
-    state, x = side
+def _tree_content(rec: Recorder, x: Any) -> Tree | Undefined:
     if isinstance(x, Undefined):
         return UNDEFINED
     if isinstance(x, _Memory) and isinstance(x.content, Value):
         return _value_tree(x)
-    return _with_store(rec, state, lambda: tree_of(rec, _content(x)))
+    return tree_of(rec, _content(x))
 
 
 def _value_tree(x: _Memory) -> Tree:
@@ -142,7 +156,7 @@ def _value_tree(x: _Memory) -> Tree:
     return Growing(Leaf(t.item)) if isinstance(t, ListType) else Leaf(t)
 
 
-def _widen_content(rec: Recorder, tree: Any, x: Any) -> Tree:
+def _widen_content(rec: Recorder, tree: Tree | Undefined, x: Any) -> Tree:
     if isinstance(tree, Undefined):
         return join(rec, UNDEFINED, _content(x))
     if isinstance(x, _Memory) and isinstance(x.content, Value):
@@ -161,7 +175,9 @@ def _put(frame: Frame, slot: Slot, values: Iterator[Value], tree: Tree) -> None:
     if isinstance(slot, str):
         frame.locals[slot] = lift(frame.rec, values, tree)
     elif isinstance(tree, Poison):
-        raise TypeMismatch(f"memory changed on one path only can't be joined: {tree.message}", hint=tree.hint)
+        raise TypeMismatch(
+            f"memory changed on one path only can't be joined: {tree.message}", hint=tree.hint
+        )
     elif not isinstance(tree, Const):
         frame.rec.store[slot] = lift_state(frame.rec, values, tree)
 
@@ -189,7 +205,13 @@ def dynamic_if(
     results = []
     for end, scope in zip(ends, scopes, strict=True):
         with _reopened(rec, scope, end):
-            results.append([v for s, t in zip(slots, trees, strict=True) for v in _lower_content(rec, end.get(s), t)])
+            results.append(
+                [
+                    v
+                    for s, t in zip(slots, trees, strict=True)
+                    for v in _lower_content(rec, end.get(s), t)
+                ]
+            )
     types = [fresh_type(rec, t) for tree in trees for t in types_of(tree)]
     hints = [_hint(s) for s, tree in zip(slots, trees, strict=True) for _ in types_of(tree)]
     blocks = tuple(Block((), tuple(s.ops), tuple(r)) for s, r in zip(scopes, results, strict=True))
@@ -207,7 +229,9 @@ def _joined_slots(before: State, ends: Sequence[State], live: Callable[[str], bo
             if not isinstance(slot, str) or live(slot):
                 out[slot] = None
     a, b = ends
-    return [s for s in out if not (isinstance(s, str) and a.get(s) is b.get(s)) or _adopt(before, a, s)]
+    return [
+        s for s in out if not (isinstance(s, str) and a.get(s) is b.get(s)) or _adopt(before, a, s)
+    ]
 
 
 def _adopt(before: State, end: State, slot: Slot) -> bool:
@@ -216,7 +240,9 @@ def _adopt(before: State, end: State, slot: Slot) -> bool:
     return False
 
 
-def _forget_unjoined(frame: Frame, before: State, ends: Sequence[State], slots: Sequence[Slot]) -> None:
+def _forget_unjoined(
+    frame: Frame, before: State, ends: Sequence[State], slots: Sequence[Slot]
+) -> None:
     """A name that only a branch knew, and nobody reads later, is gone."""
     before.restore(frame)
     for end in ends:
@@ -247,7 +273,9 @@ class Loop:
 
 def dynamic_loop(frame: Frame, loop: Loop, carried: Callable[[Slot], bool]) -> None:
     """Record a `loop` op. `carried(slot)` tells which changed slots matter to later rounds or later code."""
-    first = True if loop.test is None else loop.test()  # the first test of a `while` comes before the loop
+    first = (
+        True if loop.test is None else loop.test()
+    )  # the first test of a `while` comes before the loop
     before = State.of(frame)
     trees: dict[Slot, Tree] = {}
     for _ in range(MAX_TRIALS):
@@ -269,9 +297,9 @@ def dynamic_loop(frame: Frame, loop: Loop, carried: Callable[[Slot], bool]) -> N
 def _next_tree(rec: Recorder, before: State, known: Tree | None, end: State, slot: Slot) -> Tree:
     x = end.get(slot)
     if known is None:
-        first = before.get(slot) if isinstance(slot, str) or slot in before.store else UNDEFINED
-        return _join_slot(rec, (before, first), (end, x))
-    return _with_store(rec, end, lambda: _widen_content(rec, known, x))
+        return _join_slot(rec, (before, before.get(slot)), (end, x))
+    with _memory_of(rec, end):
+        return _widen_content(rec, known, x)
 
 
 class _Trial:
@@ -281,7 +309,9 @@ class _Trial:
         self.frame, self.rec, self.loop = frame, frame.rec, loop
         self.before = before
         self.trees = trees
-        self.types = [(s, fresh_type(self.rec, t)) for s, tree in trees.items() for t in types_of(tree)]
+        self.types = [
+            (s, fresh_type(self.rec, t)) for s, tree in trees.items() for t in types_of(tree)
+        ]
         self.params = [Value(t, _hint(s)) for s, t in self.types]
         symbol = self.rec.fresh(loop.index_hint)
         self.index = Value(ScalarType("int", symbol), loop.index_hint)
@@ -359,6 +389,4 @@ class _Trial:
             _put(frame, slot, values, tree)
 
     def initial(self, slot: Slot, tree: Tree) -> list[Value]:
-        x = self.before.get(slot) if isinstance(slot, str) or slot in self.before.store else UNDEFINED
-        return _lower_content(self.rec, x, tree)
-
+        return _lower_content(self.rec, self.before.get(slot), tree)

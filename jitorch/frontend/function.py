@@ -6,20 +6,25 @@ import contextvars
 import functools
 import inspect
 import os
+import pickle
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
 from jitorch import dispatch
-from jitorch.errors import CompileError, LocatedError, TypeMismatch, at, full_traceback
+from jitorch.errors import CompileError, LocatedError, TypeMismatch, at, shortened
 from jitorch.frontend import log
 from jitorch.frontend.calls import user_function
+from jitorch.frontend.explain import Explanation
+from jitorch.frontend.frame import Program, UserFunction
 from jitorch.frontend.program import Recorded, finish
 from jitorch.frontend.record import Recorder
-from jitorch.frontend.script import Frame, Program
+from jitorch.frontend.script import Frame
 from jitorch.frontend.signature import Leaves, parameter
 from jitorch.ir.core import Graph
 from jitorch.tensor import wrap
@@ -30,7 +35,9 @@ R = TypeVar("R")
 _eager: contextvars.ContextVar[bool] = contextvars.ContextVar(
     "jitorch_eager", default=os.environ.get("JITORCH_EAGER", "") not in ("", "0")
 )
-_budget: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("jitorch_budget", default=None)
+_budget: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar(
+    "jitorch_budget", default=None
+)
 
 
 @contextmanager
@@ -58,14 +65,32 @@ def max_compiles(n: int) -> Iterator[None]:
 
 
 class Version:
-    """One compiled version of a function."""
+    """One compiled version of a function, and why it was compiled."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: Recorded, reason: str = "traced", seconds: float = 0.0) -> None:
         from jitorch.compile import compile_program
 
         self.recorded = recorded
-        self.program = compile_program(recorded.graph)
+        self.reason = reason
+        self.seconds = [("record", seconds)]
+        self.program = compile_program(
+            recorded.graph, lambda name, s: self.seconds.append((name, s))
+        )
         self.captured = [t._data for t in recorded.captured]
+        written = {op.inputs[0] for op in recorded.graph.ops("assign")}
+        self.written = [i for i, v in enumerate(recorded.graph.params) if v in written]
+
+    def overlaps(self, leaves: Leaves) -> bool:
+        """Whether an array this version writes to shares memory with another one of the call."""
+        if not self.written:
+            return False
+        arrays = [*leaves.values, *self.captured]
+        return any(
+            np.may_share_memory(arrays[i], other)
+            for i in self.written
+            for j, other in enumerate(arrays)
+            if j != i and isinstance(other, np.ndarray)
+        )
 
     def run(self, leaves: Leaves) -> Any:
         """Run on the arguments of a call and return the function's value."""
@@ -104,16 +129,25 @@ class ScriptFunction(Generic[P, R]):
             return record_into(recorder, self.__wrapped__, args, kwargs)  # type: ignore[no-any-return]
         try:
             leaves, bound = self.leaves(args, kwargs)
-            return self.version(leaves, bound).run(leaves)  # type: ignore[no-any-return]
+            version = self.version(leaves, bound)
         except LocatedError as error:
-            if full_traceback():
-                raise
-            raise error.with_traceback(None) from None
+            raise shortened(error) from None
+        try:
+            if version.written and version.overlaps(leaves):
+                # Compiled code takes written arguments to be apart; plain Python needs no such promise.
+                return self.__wrapped__(*args, **kwargs)
+            return version.run(leaves)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise shortened(error) from None
 
     def __get__(self, owner: Any, cls: Any = None) -> Any:
-        return self if owner is None else functools.partial(self.__call__, owner)
+        return self if owner is None else MethodType(self, owner)
 
     def __reduce__(self) -> Any:
+        if "<" in self.__qualname__:  # <locals>, <lambda>
+            raise pickle.PicklingError(
+                f"can't pickle '{self.__qualname__}': only scripted functions at module level pickle"
+            )
         return _restored, (self.__module__, self.__qualname__)
 
     def __repr__(self) -> str:
@@ -131,31 +165,49 @@ class ScriptFunction(Generic[P, R]):
         except TypeError as error:
             source = user_function(self.__wrapped__).source
             raise TypeMismatch(
-                f"{self.__name__}() {error}", hint=f"its signature is {self.__name__}{self._signature}", loc=source.loc(source.node.args.args[0]) if source.node.args.args else source.loc(source.node)
+                f"{self.__name__}() {error}",
+                hint=f"its signature is {self.__name__}{self._signature}",
+                loc=source.loc(source.node.args.args[0])
+                if source.node.args.args
+                else source.loc(source.node),
             ) from None
         bound.apply_defaults()
         leaves = Leaves()
-        for x in bound.arguments.values():
-            leaves.add(x)
+        for name, x in bound.arguments.items():
+            leaves.add(x, name)
         return leaves, bound.arguments
 
     def version(self, leaves: Leaves, bound: dict[str, Any]) -> Version:
         """Return the version for a call, compiling it if there is none."""
         key = (tuple(leaves.key), leaves.numpy and not leaves.torch)
-        for v in self._versions.get(key, ()):
-            if v.recorded.broken_guard(leaves.values) is None:
-                return v
+        found = self.find(key, leaves)
+        if found is not None:
+            return found
         with self._lock:
+            found = self.find(key, leaves)  # another thread may have compiled it meanwhile
+            if found is not None:
+                return found
             reason = self.reason(key, leaves)
             budget = _budget.get()
             if budget is not None:
                 budget[0] -= 1
                 if budget[0] < 0:
-                    raise CompileError(f"'{self.__name__}' would be compiled once more than allowed: {reason}")
+                    raise CompileError(
+                        f"'{self.__name__}' would be compiled once more than allowed: {reason}"
+                    )
             log.recompiled(self.__qualname__, reason)
-            v = Version(self.record(leaves, bound))
+            start = time.perf_counter()
+            recorded = self.record(leaves, bound)
+            v = Version(recorded, reason, time.perf_counter() - start)
             self._versions.setdefault(key, []).append(v)
             return v
+
+    def find(self, key: Any, leaves: Leaves) -> Version | None:
+        """Return the version for a call if there is one."""
+        for v in self._versions.get(key, ()):
+            if v.recorded.broken_guard(leaves.values) is None:
+                return v
+        return None
 
     def reason(self, key: Any, leaves: Leaves) -> str:
         """Return why a call needs a version of its own."""
@@ -164,8 +216,7 @@ class ScriptFunction(Generic[P, R]):
         same = self._versions.get(key)
         if same:
             return f"a fact no longer holds: {same[-1].recorded.broken_guard(leaves.values)}"
-        last = next(reversed(self._versions))
-        return log.difference(last, key)
+        return log.difference(log.closest(self._versions, key), key, leaves.names)
 
     def record(self, leaves: Leaves, bound: dict[str, Any]) -> Recorded:
         """Return the graph for the arguments of a call."""
@@ -185,14 +236,59 @@ class ScriptFunction(Generic[P, R]):
         leaves, bound = self.leaves(args, kwargs)
         made = stages(self.record(leaves, bound).graph)
         if stage not in made:
-            raise TypeMismatch(f"there is no stage '{stage}'", hint=f"the stages are: {', '.join(made)}")
+            raise TypeMismatch(
+                f"there is no stage '{stage}'", hint=f"the stages are: {', '.join(made)}"
+            )
         return made[stage]
+
+    def code(self, *args: P.args, stage: str = "kernels", **kwargs: P.kwargs) -> str:
+        """Return the generated code for the given arguments: `stage` is kernels, llvm or asm."""
+        leaves, bound = self.leaves(args, kwargs)
+        program = self.version(leaves, bound).program
+        if stage not in ("kernels", "llvm", "asm"):
+            raise TypeMismatch(
+                f"there is no code at stage '{stage}'", hint="the stages are: kernels, llvm, asm"
+            )
+        if not hasattr(program, "code"):
+            raise CompileError(
+                "no code was generated: Numba is not installed", hint="pip install numba"
+            )
+        return str(program.code(stage))
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Return, for printing, what was compiled for the given arguments and why."""
+        leaves, bound = self.leaves(args, kwargs)
+        this = self.version(leaves, bound)
+        others = [v for versions in self._versions.values() for v in versions if v is not this]
+        return explanation(self.__qualname__, this, others)
+
+
+def explanation(name: str, this: Version, others: Sequence[Version] = ()) -> Explanation:
+    """Return, for printing, what was compiled and why; `others` are further versions of the function."""
+    facts = getattr(this.program, "facts", None)
+    r = this.recorded
+    return Explanation(
+        name,
+        [this.reason, *(v.reason for v in others)],
+        [
+            *map(r.in_words, r.guards),
+            *(f"{g.name} is {g.value!r}" for g in r.value_guards if _worth_saying(g.value)),
+        ],
+        facts.groups if facts else (),
+        facts.reasons if facts else (),
+        facts.memory if facts else (),
+        this.seconds,
+    )
+
+
+def _worth_saying(x: Any) -> bool:
+    """Modules and functions are relied upon too, but nobody changes them."""
+    return isinstance(x, (bool, int, float, str, tuple, type(None)))
 
 
 def record_into(rec: Recorder, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Record a scripted function into a program under construction, control flow and all."""
     from jitorch.frontend.calls import inline
-    from jitorch.frontend.script import UserFunction
 
     target = user_function(fn)
     frame = Frame(Program(rec), UserFunction(target.source, target.globals, target.closure))
@@ -223,6 +319,8 @@ def script(fn: Callable[P, R]) -> ScriptFunction[P, R]:
     if isinstance(fn, ScriptFunction):
         return fn
     if not inspect.isfunction(fn):
-        raise TypeMismatch(f"script takes a function, got {type(fn).__name__}", hint="decorate a function defined with def")
+        raise TypeMismatch(
+            f"script takes a function, got {type(fn).__name__}",
+            hint="decorate a function defined with def",
+        )
     return ScriptFunction(fn)
-

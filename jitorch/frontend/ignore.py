@@ -31,9 +31,14 @@ class Ignored:
         """Append a call of the function."""
         if kwargs:
             raise TypeMismatch(
-                "a call of an @ignore function takes positional arguments only", hint="drop the argument names"
+                "a call of an @ignore function takes positional arguments only",
+                hint="drop the argument names",
             )
-        attrs = {"target": self.target, "returns": self.returns, **({"numpy": True} if rec.numpy else {})}
+        attrs = {
+            "target": self.target,
+            "returns": self.returns,
+            **({"numpy": True} if rec.numpy else {}),
+        }
         outputs = rec.emit("python_call", [self._value(rec, a) for a in args], attrs)
         results = tuple(rec.wrap(v) for v in outputs)
         return results[0] if self.single else (results or None)
@@ -43,9 +48,7 @@ class Ignored:
         return rec.scalar(x) if v is None else v
 
 
-def ignore(
-    fn: Callable[P, R] | None = None, *, returns: str | Sequence[str] | None = None
-) -> Any:
+def ignore(fn: Callable[P, R] | None = None, *, returns: str | Sequence[str] | None = None) -> Any:
     """Leave calls of a function to Python, also from compiled code.
 
     `returns` gives the type of what it returns, such as "f32[_, 4]" (`_`: any size), or a sequence of types

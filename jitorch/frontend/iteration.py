@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jitorch.errors import TypeMismatch
-from jitorch.frontend.record import ListProxy, describe
+from jitorch.frontend.proxies import ListProxy, describe
 from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir import dims as D
 from jitorch.ir.core import Value
@@ -15,7 +15,7 @@ from jitorch.ir.dims import Dim, Sym
 from jitorch.tensor import Tensor
 
 if TYPE_CHECKING:
-    from jitorch.frontend.script import Frame
+    from jitorch.frontend.containers import Containers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class LazyVal:
     start: Dim = 0
 
 
-def iterate(frame: Frame, x: Any) -> Iteration:
+def iterate(frame: Containers, x: Any) -> Iteration:
     """Return how to run over `x`."""
     if isinstance(x, RangeVal):
         return Iteration(range_length(x), lambda i: x.start + i * x.step)
@@ -78,14 +78,16 @@ def _known(items: list[Any]) -> Iteration:
     return Iteration(len(items), lambda i: items[i], items)
 
 
-def _over_list(frame: Frame, x: ListVal) -> Iteration:
+def _over_list(frame: Containers, x: ListVal) -> Iteration:
     state: Any = frame.rec.store[x]
     return _over_value(frame, state) if isinstance(state, Value) else _known(list(state))
 
 
-def _over_value(frame: Frame, v: Value) -> Iteration:
+def _over_value(frame: Containers, v: Value) -> Iteration:
     length = frame.rec.wrap(frame.rec.emit1("len", (v,)))
-    return Iteration(length, lambda i: frame.rec.wrap(frame.rec.emit1("list_get", (v,), {"index": i})))
+    return Iteration(
+        length, lambda i: frame.rec.wrap(frame.rec.emit1("list_get", (v,), {"index": i}))
+    )
 
 
 def range_length(r: RangeVal) -> Dim:
@@ -97,14 +99,14 @@ def range_length(r: RangeVal) -> Dim:
     return length if positive else (0 if positive is False else D.dim_max(length, 0))
 
 
-def _enumerate(frame: Frame, x: LazyVal) -> Iteration:
+def _enumerate(frame: Containers, x: LazyVal) -> Iteration:
     inner = iterate(frame, x.parts[0])
     if inner.items is not None:
         return _known([(x.start + i, item) for i, item in enumerate(inner.items)])
     return Iteration(inner.length, lambda i: (x.start + i, inner.get(i)))
 
 
-def _zip(frame: Frame, x: LazyVal) -> Iteration:
+def _zip(frame: Containers, x: LazyVal) -> Iteration:
     parts = [iterate(frame, p) for p in x.parts]
     if all(p.items is not None for p in parts):
         return _known(list(zip(*(p.items for p in parts if p.items is not None), strict=False)))
@@ -117,12 +119,15 @@ def _zip(frame: Frame, x: LazyVal) -> Iteration:
     return Iteration(length, lambda i: tuple(p.get(i) for p in parts))
 
 
-def _reversed(frame: Frame, x: LazyVal) -> Iteration:
+def _reversed(frame: Containers, x: LazyVal) -> Iteration:
     inner = iterate(frame, x.parts[0])
     if inner.items is not None:
         return _known(list(reversed(inner.items)))
     return Iteration(inner.length, lambda i: inner.get(inner.length - 1 - i))
 
 
-_LAZY: dict[str, Callable[[Any, LazyVal], Iteration]] = {"enumerate": _enumerate, "zip": _zip, "reversed": _reversed}
-
+_LAZY: dict[str, Callable[[Any, LazyVal], Iteration]] = {
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "reversed": _reversed,
+}

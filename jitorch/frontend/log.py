@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from jitorch.ir.types import from_numpy_dtype
 
 
 def recompiled(name: str, reason: str) -> None:
@@ -13,21 +16,49 @@ def recompiled(name: str, reason: str) -> None:
         print(f"jitorch: compiling {name}: {reason}", file=sys.stderr)
 
 
-def difference(old: Any, new: Any) -> str:
-    """Return the first difference between two keys, in words."""
+def closest(known: Iterable[Any], key: Any) -> Any:
+    """Return the key that differs least from the given one, the last of equals."""
+
+    def differing(other: Any) -> int:
+        (a, numpy_a), (b, numpy_b) = other, key
+        parts = sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))
+        return parts + (numpy_a != numpy_b)
+
+    return min(reversed(list(known)), key=differing)
+
+
+def difference(old: Any, new: Any, names: Sequence[str]) -> str:
+    """Return the first difference between two keys, in words; `names` tells whose facts they hold."""
     (a, numpy_a), (b, numpy_b) = old, new
     if numpy_a != numpy_b:
         return "called with NumPy arrays" if numpy_b else "called with tensors"
-    for i, (x, y) in enumerate(zip(a, b, strict=False)):
+    for x, y, name in zip(a, b, names, strict=False):
         if x != y:
-            return f"argument value {i} was {_words(x)}, now {_words(y)}"
+            return f"'{name}' was {_words(x)}, now {_words(y)}"
     return "the arguments differ in structure"
 
 
-def _words(k: Any) -> str:
-    if isinstance(k, tuple) and len(k) == 3:
-        dtype, ones, contiguous = k
-        rank = len(ones) if isinstance(ones, tuple) else ones
-        sizes = f" with sizes of 1 at {[i for i, one in enumerate(ones) if one]}" if isinstance(ones, tuple) else ""
-        return f"a {'' if contiguous else 'strided '}{dtype} array of rank {rank}{sizes}"
-    return getattr(k, "__name__", None) or str(k[1] if isinstance(k, tuple) else k)
+def _words(fact: Any) -> str:
+    if isinstance(fact, tuple) and len(fact) == 3:
+        return _array_words(*fact)
+    if isinstance(fact, tuple) and fact[0] is dict:
+        return f"a dict with the keys {', '.join(map(repr, fact[1]))}"
+    if (isinstance(fact, tuple) and fact[0] in (tuple, list)) or (
+        isinstance(fact, tuple) and hasattr(fact[0], "_fields")
+    ):
+        return f"a {fact[0].__name__} of {fact[1]} items"
+    if isinstance(fact, tuple):
+        return str(fact[1])  # a constant: its type and how it prints
+    if isinstance(fact, type):
+        return f"a Python {fact.__name__}"
+    return f"the object {fact.of!r}" if hasattr(fact, "of") else str(fact)
+
+
+def _array_words(dtype: Any, ones: Any, contiguous: bool) -> str:
+    try:
+        name = from_numpy_dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    sizes = ones if isinstance(ones, tuple) else (False,) * ones
+    shape = ", ".join("1" if one else "n" for one in sizes)
+    return f"{name}[{shape}]{'' if contiguous else ' with gaps between its rows or elements'}"

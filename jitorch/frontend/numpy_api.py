@@ -13,7 +13,7 @@ import numpy as np
 
 from jitorch.dispatch import METHODS, apply
 from jitorch.errors import TypeMismatch, UnsupportedSyntax
-from jitorch.frontend.record import ListProxy, ScalarProxy, TensorProxy
+from jitorch.frontend.proxies import ListProxy, ScalarProxy, TensorProxy
 from jitorch.ir.dims import Sym, product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import DType, from_numpy_dtype
@@ -36,14 +36,23 @@ def as_dtype(dtype: Any) -> DType | None:
 def cast(x: Any, dtype: Any) -> Any:
     """Return x with another dtype; x itself for None."""
     wanted = as_dtype(dtype)
-    return x if wanted is None or getattr(x, "dtype", None) is wanted else apply(OPS["cast"], x, dtype=wanted)
+    return (
+        x
+        if wanted is None or getattr(x, "dtype", None) is wanted
+        else apply(OPS["cast"], x, dtype=wanted)
+    )
 
 
 def _reduction(name: str) -> Function:
-    def fn(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    def fn(
+        x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+    ) -> Any:
         _refuse(name, out=out)
         if name == "sum" and dtype is None and x.dtype.tag == "u8":
-            raise TypeMismatch("the sum of uint8 is uint64 in NumPy, which has no counterpart here", hint="pass dtype=np.int64")
+            raise TypeMismatch(
+                "the sum of uint8 is uint64 in NumPy, which has no counterpart here",
+                hint="pass dtype=np.int64",
+            )
         return METHODS[name](cast(x, dtype), axis, keepdims)
 
     return fn
@@ -58,7 +67,14 @@ def _ordered(name: str) -> Function:
 
 
 def _spread(name: str) -> Function:
-    def fn(x: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False) -> Any:
+    def fn(
+        x: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: bool = False,
+    ) -> Any:
         _refuse(name, out=out)
         return METHODS[name](cast(x, dtype), axis, keepdim=keepdims, correction=ddof)
 
@@ -68,7 +84,9 @@ def _spread(name: str) -> Function:
 def _running(name: str) -> Function:
     def fn(x: Any, axis: Any = None, dtype: Any = None) -> Any:
         x = cast(x, dtype)
-        return METHODS[name](METHODS["reshape"](x, -1), 0) if axis is None else METHODS[name](x, axis)
+        return (
+            METHODS[name](METHODS["reshape"](x, -1), 0) if axis is None else METHODS[name](x, axis)
+        )
 
     return fn
 
@@ -76,7 +94,10 @@ def _running(name: str) -> Function:
 def _refuse(name: str, **options: Any) -> None:
     for option, value in options.items():
         if value is not None:
-            raise UnsupportedSyntax(f"np.{name}({option}=...) is not supported in @script", hint="assign the result instead")
+            raise UnsupportedSyntax(
+                f"np.{name}({option}=...) is not supported in @script",
+                hint="assign the result instead",
+            )
 
 
 def _shape(shape: Any) -> tuple[Any, ...]:
@@ -103,10 +124,14 @@ def _arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> A
     from jitorch.ops.create import arange
 
     whole = all(isinstance(v, (int, Sym)) for v in (start, 0 if stop is None else stop, step))
-    return arange(start, stop, step, dtype=as_dtype(dtype) or as_dtype(np.int64 if whole else np.float64))
+    return arange(
+        start, stop, step, dtype=as_dtype(dtype) or as_dtype(np.int64 if whole else np.float64)
+    )
 
 
-def _linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None) -> Any:
+def _linspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None
+) -> Any:
     steps = num - 1 if endpoint else num
     points = cast(_arange(num), np.float64)
     return cast(points * ((stop - start) / steps) + start, dtype)
@@ -114,7 +139,10 @@ def _linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
 
 def _where(condition: Any, *choices: Any) -> Any:
     if len(choices) != 2:
-        raise UnsupportedSyntax("np.where with one argument is not supported in @script", hint="use a mask: x[condition]")
+        raise UnsupportedSyntax(
+            "np.where with one argument is not supported in @script",
+            hint="use a mask: x[condition]",
+        )
     from jitorch.ops.select import where
 
     return where(condition if _is_bool(condition) else METHODS["ne"](condition, 0), *choices)
@@ -124,7 +152,7 @@ def _is_bool(x: Any) -> bool:
     return isinstance(getattr(x, "dtype", None), DType) and x.dtype.kind == "bool"
 
 
-def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     return METHODS["clamp"](x, a_min if min is None else min, a_max if max is None else max)
 
 
@@ -150,7 +178,7 @@ def _module_function(module: str, name: str) -> Function:
     return fn
 
 
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if x.ndim > 1 and axis is None and ord not in (None, "fro"):
         raise UnsupportedSyntax("np.linalg.norm: matrix norms are not supported in @script")
     return METHODS["norm"](x, 2 if ord is None else ord, axis, keepdims)
@@ -164,7 +192,10 @@ def _flip(x: Any, axis: Any = None) -> Any:
 def _diff(x: Any, n: int = 1, axis: int = -1) -> Any:
     for _ in range(n):
         at = axis % x.ndim
-        head, tail = (slice(None),) * at + (slice(1, None),), (slice(None),) * at + (slice(None, -1),)
+        head, tail = (
+            (slice(None),) * at + (slice(1, None),),
+            (slice(None),) * at + (slice(None, -1),),
+        )
         x = x[head] - x[tail]
     return x
 
@@ -179,8 +210,17 @@ def _array(x: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     if isinstance(x, list):
         return cast(_joined("stack")([_array(i) for i in x]), dtype)
     if isinstance(x, (Sym, ScalarProxy, bool, int, float)):
-        kind = x.kind if isinstance(x, ScalarProxy) else ("int" if isinstance(x, Sym) else type(x).__name__)
-        return apply(OPS["cast"], x, dtype=as_dtype(dtype) or as_dtype({"bool": np.bool_, "int": np.int64}.get(kind, np.float64)))
+        kind = (
+            x.kind
+            if isinstance(x, ScalarProxy)
+            else ("int" if isinstance(x, Sym) else type(x).__name__)
+        )
+        return apply(
+            OPS["cast"],
+            x,
+            dtype=as_dtype(dtype)
+            or as_dtype({"bool": np.bool_, "int": np.int64}.get(kind, np.float64)),
+        )
     return METHODS["clone"](cast(x, dtype))
 
 
@@ -192,24 +232,47 @@ def _register() -> None:
     for name in ("sum", "prod"):
         FUNCTIONS[getattr(np, name)] = _reduction(name)
     FUNCTIONS[np.mean] = _reduction("mean")
-    for np_name, name in (("max", "amax"), ("min", "amin"), ("amax", "amax"), ("amin", "amin"), ("any", "any"), ("all", "all")):
+    for np_name, name in (
+        ("max", "amax"),
+        ("min", "amin"),
+        ("amax", "amax"),
+        ("amin", "amin"),
+        ("any", "any"),
+        ("all", "all"),
+    ):
         FUNCTIONS[getattr(np, np_name)] = _ordered(name)
     for name in ("std", "var"):
         FUNCTIONS[getattr(np, name)] = _spread(name)
     for name in ("argmax", "argmin"):
-        FUNCTIONS[getattr(np, name)] = lambda x, axis=None, keepdims=False, n=name: METHODS[n](x, axis, keepdims)
+        FUNCTIONS[getattr(np, name)] = lambda x, axis=None, keepdims=False, n=name: METHODS[n](
+            x, axis, keepdims
+        )
     for name in ("cumsum", "cumprod"):
         FUNCTIONS[getattr(np, name)] = _running(name)
     for np_name, value in (("zeros", 0.0), ("ones", 1.0), ("empty", 0.0)):
         FUNCTIONS[getattr(np, np_name)] = _filled(value)
         FUNCTIONS[getattr(np, np_name + "_like")] = _filled_like(int(value))
     for name in ("sort", "argsort"):
-        FUNCTIONS[getattr(np, name)] = lambda x, axis=-1, n=name: METHODS[n](x, axis)[0] if n == "sort" else METHODS[n](x, axis)
+        FUNCTIONS[getattr(np, name)] = lambda x, axis=-1, n=name: (
+            METHODS[n](x, axis)[0] if n == "sort" else METHODS[n](x, axis)
+        )
     for np_name, name in (("concatenate", "cat"), ("stack", "stack")):
         FUNCTIONS[getattr(np, np_name)] = _joined(name)
     for name in ("vstack", "hstack"):
         FUNCTIONS[getattr(np, name)] = _module_function("join", name)
-    for name in ("dot", "outer", "tril", "triu", "moveaxis", "swapaxes", "trace", "diagonal", "roll", "tile", "count_nonzero"):
+    for name in (
+        "dot",
+        "outer",
+        "tril",
+        "triu",
+        "moveaxis",
+        "swapaxes",
+        "trace",
+        "diagonal",
+        "roll",
+        "tile",
+        "count_nonzero",
+    ):
         if name in METHODS or name == "roll":
             FUNCTIONS[getattr(np, name)] = lambda *a, n=name, **k: METHODS[n](*a, **k)
 
@@ -217,10 +280,14 @@ def _register() -> None:
 FUNCTIONS.update(
     {
         np.full: _full,
-        np.full_like: lambda x, fill_value, dtype=None: _full(tuple(x.shape), fill_value, dtype or x.dtype),
+        np.full_like: lambda x, fill_value, dtype=None: _full(
+            tuple(x.shape), fill_value, dtype or x.dtype
+        ),
         np.arange: _arange,
         np.linspace: _linspace,
-        np.eye: lambda n, m=None, dtype=np.float64: _module_function("create", "eye")(n, m or n, dtype=as_dtype(dtype)),
+        np.eye: lambda n, m=None, dtype=np.float64: _module_function("create", "eye")(
+            n, m or n, dtype=as_dtype(dtype)
+        ),
         np.where: _where,
         np.clip: _clip,
         np.transpose: _transpose,
@@ -257,7 +324,7 @@ _UFUNCS = {
 
 def call_numpy(fn: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Carry out a NumPy function on values of the program; one on constants alone is NumPy's own business."""
-    if not any(map(_recorded, (*args, *kwargs.values()))):
+    if not any(map(_recorded, (*args, *kwargs.values()))) and _depends_on_arguments_alone(fn):
         return fn(*args, **kwargs)
     if isinstance(fn, np.ufunc):
         return _ufunc(fn, args, dict(kwargs))
@@ -270,6 +337,19 @@ def call_numpy(fn: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             hint="write it with supported functions, or call it from a function marked @jt.ignore",
         )
     return known(*args, **kwargs)
+
+
+_ON_TYPES = frozenset(
+    {np.result_type, np.promote_types, np.can_cast, np.dtype, np.finfo, np.iinfo, np.isscalar,
+     np.broadcast_shapes}
+)  # fmt: skip
+
+
+def _depends_on_arguments_alone(fn: Any) -> bool:
+    """Whether NumPy may be called while compiling: not for random numbers, not for files."""
+    if isinstance(fn, np.ufunc) or (isinstance(fn, type) and issubclass(fn, np.generic)):
+        return True
+    return _lookup(fn) is not None or fn in _ON_TYPES
 
 
 def _lookup(fn: Any) -> Function | None:
@@ -290,9 +370,15 @@ def _ufunc(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     method = METHODS.get(_UFUNCS.get(fn.__name__, fn.__name__))
     if kwargs or method is None:
         what = f"np.{fn.__name__}" + (f"({next(iter(kwargs))}=...)" if kwargs else "")
-        raise UnsupportedSyntax(f"{what} is not supported in @script", hint="use np.where for a masked result")
+        raise UnsupportedSyntax(
+            f"{what} is not supported in @script", hint="use np.where for a masked result"
+        )
     result = cast(method(*args[: fn.nin]), dtype)
-    target = out[0] if isinstance(out, tuple) else (out if out is not None else (args[fn.nin] if len(args) > fn.nin else None))
+    target = (
+        out[0]
+        if isinstance(out, tuple)
+        else (out if out is not None else (args[fn.nin] if len(args) > fn.nin else None))
+    )
     return result if target is None else target._assign(result)
 
 
@@ -347,4 +433,3 @@ def array_attribute(x: ArrayProxy, name: str) -> Any:
     if name in ("itemsize", "nbytes"):
         return x.dtype.itemsize * (product(tuple(x.shape)) if name == "nbytes" else 1)
     return NotImplemented
-

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jitorch.errors import TypeMismatch
-from jitorch.frontend.record import LETTERS, Guard, ListProxy, Recorder, ScalarProxy, TensorProxy
-from jitorch.frontend.script import ValueGuard
+from jitorch.frontend.frame import ValueGuard
+from jitorch.frontend.proxies import ListProxy, ScalarProxy, TensorProxy
+from jitorch.frontend.record import Recorder
 from jitorch.frontend.signature import Binding
+from jitorch.frontend.sizes import LETTERS, Guard
 from jitorch.frontend.values import DictVal, ListVal, MaybeUndefined, Poison
 from jitorch.ir import dims as D
 from jitorch.ir.core import Block, Graph, Value
@@ -37,7 +40,7 @@ class Recorded:
         """Return the first fact that does not hold for a call, None if all do."""
         for v in self.value_guards:
             if not v.holds():
-                return f"'{v.name}' was {v.value!r} and has changed"
+                return v.in_words()
         env = {b.name: b.read(values) for b in self.bindings}
         for g in self.guards:
             if not g.holds(env):
@@ -73,7 +76,7 @@ def finish(rec: Recorder, name: str, result: Any, value_guards: Sequence[ValueGu
     params = tuple(rec.params)
     bindings = tuple(_bindings(params))
     block = Block(params, tuple(rec.ops), tuple(leaves))
-    graph = substitute_dims(Graph(name, block), dict(rec.solved))
+    graph = substitute_dims(Graph(re.sub(r"\W", "", name), block), dict(rec.solved))
     guards = tuple(dict.fromkeys(rec.guards))
     constraints = tuple(dict.fromkeys(_unsolved(rec, guards)))
     graph = Graph(graph.name, graph.block, constraints)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from jitorch.errors import TypeMismatch
-from jitorch.frontend.record import Recorder, TensorProxy
+from jitorch.frontend.proxies import TensorProxy
+from jitorch.frontend.record import Recorder
 from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir.types import from_numpy_dtype
 from jitorch.tensor import Tensor
@@ -26,42 +27,47 @@ class Leaves:
     values: list[Any] = field(default_factory=list)
     objects: list[Any] = field(default_factory=list)  # what each array came from, to give it back
     key: list[Any] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # whose fact each entry of the key is
     numpy: bool = False
     torch: bool = False
 
-    def add(self, x: Any) -> None:
+    def add(self, x: Any, name: str) -> None:
         """Take in one argument."""
         if isinstance(x, TensorProxy):
             raise TypeMismatch("a tensor being recorded can't be passed to a compiled function")
         if isinstance(x, Tensor):
             self.torch = True
-            self.array(x._data, x)
+            self.array(x._data, x, name)
         elif isinstance(x, np.ndarray):
             self.numpy = True
-            self.array(x, x)
+            self.array(x, x, name)
         elif isinstance(x, np.generic):
             self.numpy = True
-            self.array(np.asarray(x), None)
+            self.array(np.asarray(x), None, name)
         elif isinstance(x, (int, float)) and not isinstance(x, bool):
             self.values.append(x)
             self.objects.append(None)
-            self.key.append(type(x))
+            self.note(type(x), name)
         elif isinstance(x, (tuple, list)):
-            self.key.append((type(x), len(x)))
-            for item in x:
-                self.add(item)
+            self.note((type(x), len(x)), name)
+            for i, item in enumerate(x):
+                self.add(item, f"{name}[{i}]")
         elif isinstance(x, dict):
-            self.key.append((dict, tuple(x)))
-            for item in x.values():
-                self.add(item)
+            self.note((dict, tuple(x)), name)
+            for k, item in x.items():
+                self.add(item, f"{name}[{k!r}]")
         else:
-            self.key.append(_constant_key(x))
+            self.note(_constant_key(x), name)
 
-    def array(self, a: Any, owner: Any) -> None:
+    def array(self, a: Any, owner: Any, name: str) -> None:
         self.values.append(a)
         self.objects.append(owner)
         ones = tuple(n == 1 for n in a.shape) if 1 in a.shape else a.ndim
-        self.key.append((a.dtype, ones, a.flags.c_contiguous))
+        self.note((a.dtype, ones, a.flags.c_contiguous), name)
+
+    def note(self, fact: Any, name: str) -> None:
+        self.key.append(fact)
+        self.names.append(name)
 
 
 def _constant_key(x: Any) -> Any:
@@ -106,11 +112,13 @@ def parameter(rec: Recorder, name: str, x: Any) -> Any:
         return tuple(items) if type(x) is tuple else type(x)(*items)
     if isinstance(x, list):
         made = ListVal()
-        rec.store[made] = tuple(parameter(rec, f"{name}_{i}", v) for i, v in enumerate(x))  # type: ignore[assignment]
+        rec.outside[made] = name
+        rec.store[made] = tuple(parameter(rec, f"{name}_{i}", v) for i, v in enumerate(x))
         return made
     if isinstance(x, dict):
         table = DictVal()
-        rec.store[table] = {k: parameter(rec, f"{name}_{k}", v) for k, v in x.items()}  # type: ignore[assignment]
+        rec.outside[table] = name
+        rec.store[table] = {k: parameter(rec, f"{name}_{k}", v) for k, v in x.items()}
         return table
     return x
 

@@ -11,6 +11,7 @@ import inspect
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from jitorch.errors import UNKNOWN, CompileError, Loc
@@ -31,7 +32,10 @@ class Source:
         """Return the place of an AST node; those that carry none (`ast.arguments`) give an unknown place."""
         if not hasattr(node, "lineno"):
             return UNKNOWN
-        line, end_line = node.lineno + self.line_shift, (node.end_lineno or node.lineno) + self.line_shift
+        line, end_line = (
+            node.lineno + self.line_shift,
+            (node.end_lineno or node.lineno) + self.line_shift,
+        )
         col = self._column(line, node.col_offset)
         end_col = self._column(end_line, node.end_col_offset or node.col_offset)
         return Loc(self.file, line, col, end_line, end_col, self.name, call_site)
@@ -86,17 +90,29 @@ def _lambda_text(lines: list[str]) -> str:
 
 def _find(tree: ast.Module, fn: Callable[..., Any], shift: int) -> FunctionNode:
     code = fn.__code__
-    if fn.__name__ == "<lambda>":
-        found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
-        same = [n for n in found if [a.arg for a in n.args.args] == list(code.co_varnames[: code.co_argcount])]
-        if len(same) == 1:
-            return same[0]
-        raise CompileError("several lambdas stand on this line", hint="use a def statement")
+    if code.co_name == "<lambda>":
+        return _find_lambda(tree, code, shift)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == fn.__name__:
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
             return node
     raise CompileError(
         f"can't compile '{fn.__qualname__}': only plain functions (def) are supported",
         hint="async functions and generators have no compiled form",
         loc=Loc(code.co_filename, code.co_firstlineno, func=fn.__name__),
+    )
+
+
+def _find_lambda(tree: ast.Module, code: CodeType, shift: int) -> ast.Lambda:
+    """Return the lambda whose body stands where the code says."""
+    places = set(code.co_positions())
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]
+    for n in found:
+        b = n.body
+        first, last = b.lineno + shift, (b.end_lineno or b.lineno) + shift
+        if len(found) == 1 or (first, last, b.col_offset, b.end_col_offset) in places:
+            return n
+    raise CompileError(
+        "can't tell which lambda of this line is meant",
+        hint="use a def statement",
+        loc=Loc(code.co_filename, code.co_firstlineno, func="<lambda>"),
     )

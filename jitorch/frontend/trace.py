@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
-from jitorch.errors import LocatedError, Loc, TraceError, TypeMismatch, at, current_loc, full_traceback
-from jitorch.frontend.function import Version
+from jitorch.dispatch import METHODS
+from jitorch.errors import (
+    Loc,
+    LocatedError,
+    TraceError,
+    TypeMismatch,
+    at,
+    current_loc,
+    shortened,
+)
+from jitorch.frontend.explain import Explanation
+from jitorch.frontend.function import Version, explanation
+from jitorch.frontend.log import difference
 from jitorch.frontend.program import Recorded, finish
-from jitorch.frontend.record import Recorder, TensorProxy, describe, plain_attr
+from jitorch.frontend.proxies import ScalarProxy, TensorProxy, describe, plain_attr
+from jitorch.frontend.record import Recorder
 from jitorch.frontend.signature import Leaves, parameter
 from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir import dims as D
 from jitorch.ir.core import Graph
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.types import TensorType
+from jitorch.tensor import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,33 +66,62 @@ class TracedSize(Sym):
     def __hash__(self) -> int:
         return hash(self.terms)
 
-    def __add__(self, other: Dim) -> Dim:
-        return traced(Sym(self.terms) + plain_attr(other))
+    # With numbers of the program and tensors, sizes are numbers like any other.
 
-    __radd__ = __add__
+    def __add__(self, other: Any) -> Any:
+        return self._with(other, "add", operator.add)
 
-    def __sub__(self, other: Dim) -> Dim:
-        return traced(Sym(self.terms) - plain_attr(other))
+    def __radd__(self, other: Any) -> Any:
+        return self._with(other, "add", operator.add, swap=True)
 
-    def __rsub__(self, other: Dim) -> Dim:
-        return traced(plain_attr(other) - Sym(self.terms))
+    def __sub__(self, other: Any) -> Any:
+        return self._with(other, "sub", operator.sub)
 
-    def __mul__(self, other: Dim) -> Dim:
-        return traced(Sym(self.terms) * plain_attr(other))
+    def __rsub__(self, other: Any) -> Any:
+        return self._with(other, "sub", operator.sub, swap=True)
 
-    __rmul__ = __mul__
+    def __mul__(self, other: Any) -> Any:
+        return self._with(other, "mul", operator.mul)
 
-    def __floordiv__(self, other: Dim) -> Dim:
-        return traced(D.floordiv(Sym(self.terms), plain_attr(other)))
+    def __rmul__(self, other: Any) -> Any:
+        return self._with(other, "mul", operator.mul, swap=True)
 
-    def __mod__(self, other: Dim) -> Dim:
-        return traced(D.mod(Sym(self.terms), plain_attr(other)))
+    def __floordiv__(self, other: Any) -> Any:
+        return self._with(other, "floor_divide", D.floordiv)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._with(other, "floor_divide", D.floordiv, swap=True)
+
+    def __mod__(self, other: Any) -> Any:
+        return self._with(other, "remainder", D.mod)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self._with(other, "remainder", D.mod, swap=True)
 
     def __truediv__(self, other: Any) -> Any:
-        return int(self) / other
+        return self._with(other, "div", None)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return other / int(self)
+        return self._with(other, "div", None, swap=True)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._with(other, "pow", None)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._with(other, "pow", None, swap=True)
+
+    def _with(
+        self, other: Any, method: str, exact: Callable[[Any, Any], Any] | None, swap: bool = False
+    ) -> Any:
+        pair = [Sym(self.terms), plain_attr(other)]
+        if swap:
+            pair.reverse()
+        if exact is not None and isinstance(other, (int, Sym)):
+            return traced(exact(*pair))
+        if isinstance(other, (bool, int, float, Sym, Tensor, ScalarProxy)):
+            made = METHODS[method](*pair)
+            return traced(made) if isinstance(made, Sym) else made
+        return NotImplemented
 
 
 def traced(d: Dim) -> Dim:
@@ -94,6 +137,10 @@ class TraceRecorder(Recorder):
             return super().apply(op, inputs, attrs)
         with at(user_loc()):
             return super().apply(op, inputs, attrs)
+
+    def note(self, kind: str, a: Dim, b: Dim) -> None:
+        with at(current_loc() if current_loc().known else user_loc()):
+            super().note(kind, a, b)
 
     def shape_of(self, t: TensorType) -> Any:
         return tuple(traced(d) for d in super().shape_of(t))
@@ -116,14 +163,19 @@ class TraceRecorder(Recorder):
 def user_loc() -> Loc:
     """Return the place of the innermost frame outside jitorch."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "jitorch":
+    while (
+        frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "jitorch"
+    ):
         frame = frame.f_back
     code = frame.f_code
     position = next(
-        (p for i, p in enumerate(code.co_positions()) if i == frame.f_lasti // 2), (frame.f_lineno, None, None, None)
+        (p for i, p in enumerate(code.co_positions()) if i == frame.f_lasti // 2),
+        (frame.f_lineno, None, None, None),
     )
     line, end, col, end_col = position
-    return Loc(code.co_filename, line or frame.f_lineno, col or 0, end or 0, end_col or 0, code.co_name)
+    return Loc(
+        code.co_filename, line or frame.f_lineno, col or 0, end or 0, end_col or 0, code.co_name
+    )
 
 
 class TracedFunction(Generic[P, R]):
@@ -138,28 +190,39 @@ class TracedFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         leaves = _leaves(self._signature, args, kwargs)
-        if tuple(leaves.key) != self._key:
-            from jitorch.frontend.log import difference
-
+        recorded = self._version.recorded
+        new = (tuple(leaves.key), leaves.numpy and not leaves.torch)
+        if new != (self._key, recorded.numpy):
+            why = difference((self._key, recorded.numpy), new, leaves.names)
             raise TraceError(
-                f"this trace was made for other arguments: {difference((self._key, leaves.numpy), (tuple(leaves.key), leaves.numpy))}",
+                f"this trace was made for other arguments: {why}",
                 hint="trace again with example inputs of this kind, or use @jit.script",
             )
-        broken = self._version.recorded.broken_guard(leaves.values)
+        broken = recorded.broken_guard(leaves.values)
         if broken is not None:
             raise TraceError(
-                f"this trace holds only where {broken}", hint="trace again with inputs of these sizes, or use @jit.script"
+                f"this trace holds only where {broken}",
+                hint="trace again with inputs of these sizes, or use @jit.script",
             )
         try:
+            if self._version.overlaps(leaves):
+                return self.__wrapped__(*args, **kwargs)
             return self._version.run(leaves)  # type: ignore[no-any-return]
-        except LocatedError as error:
-            if full_traceback():
-                raise
-            raise error.with_traceback(None) from None
+        except Exception as error:
+            raise shortened(error) from None
 
     def eager(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one call as plain Python."""
         return self.__wrapped__(*args, **kwargs)
+
+    @property
+    def version(self) -> Version:
+        """What was compiled."""
+        return self._version
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
+        """Return, for printing, what was compiled and why."""
+        return explanation(getattr(self.__wrapped__, "__qualname__", "trace"), self._version)
 
     def graph(self, stage: str = "fused") -> Graph:
         """Return the graph at a stage: typed, the name of a pass, optimized or fused."""
@@ -167,7 +230,9 @@ class TracedFunction(Generic[P, R]):
 
         made = stages(self._version.recorded.graph)
         if stage not in made:
-            raise TypeMismatch(f"there is no stage '{stage}'", hint=f"the stages are: {', '.join(made)}")
+            raise TypeMismatch(
+                f"there is no stage '{stage}'", hint=f"the stages are: {', '.join(made)}"
+            )
         return made[stage]
 
 
@@ -188,12 +253,18 @@ def trace(
     >>> f(jt.zeros(5))
     tensor([2., 2., 2., 2., 2.])
     """
-    inputs = tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    inputs = (
+        tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    )
     signature = inspect.signature(fn)
     leaves = _leaves(signature, inputs, {})
-    out = TracedFunction(fn, _record(fn, signature, inputs, leaves), tuple(leaves.key))
-    for check in check_inputs:
-        _compare(out, tuple(check), check_tolerance)
+    try:
+        recorded = _record(fn, signature, inputs, leaves)
+    except LocatedError as error:
+        raise shortened(error) from None
+    out = TracedFunction(fn, recorded, tuple(leaves.key))
+    for number, check in enumerate(check_inputs, 1):
+        _compare(out, tuple(check), number, check_tolerance)
     return out
 
 
@@ -201,12 +272,14 @@ def _leaves(signature: inspect.Signature, args: Any, kwargs: Any) -> Leaves:
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     leaves = Leaves()
-    for x in bound.arguments.values():
-        leaves.add(x)
+    for name, x in bound.arguments.items():
+        leaves.add(x, name)
     return leaves
 
 
-def _record(fn: Any, signature: inspect.Signature, inputs: tuple[Any, ...], leaves: Leaves) -> Recorded:
+def _record(
+    fn: Any, signature: inspect.Signature, inputs: tuple[Any, ...], leaves: Leaves
+) -> Recorded:
     rec = TraceRecorder(numpy=leaves.numpy and not leaves.torch)
     bound = signature.bind(*inputs)
     bound.apply_defaults()
@@ -214,7 +287,7 @@ def _record(fn: Any, signature: inspect.Signature, inputs: tuple[Any, ...], leav
         given = {name: _python(rec, parameter(rec, name, x)) for name, x in bound.arguments.items()}
         call = inspect.BoundArguments(signature, given)  # type: ignore[arg-type]
         result = fn(*call.args, **call.kwargs)
-        return finish(rec, getattr(fn, "__name__", "trace").strip("<>"), _recorded(rec, result), ())
+        return finish(rec, getattr(fn, "__name__", "trace"), _recorded(rec, result), ())
 
 
 def _python(rec: Recorder, x: Any) -> Any:
@@ -233,30 +306,64 @@ def _recorded(rec: Recorder, x: Any) -> Any:
     """Return a result of plain Python code as the recorder keeps it."""
     if isinstance(x, list):
         made = ListVal()
-        rec.store[made] = tuple(_recorded(rec, i) for i in x)  # type: ignore[assignment]
+        rec.store[made] = tuple(_recorded(rec, i) for i in x)
         return made
     if isinstance(x, dict):
         table = DictVal()
-        rec.store[table] = {k: _recorded(rec, v) for k, v in x.items()}  # type: ignore[assignment]
+        rec.store[table] = {k: _recorded(rec, v) for k, v in x.items()}
         return table
     if isinstance(x, tuple):
-        return tuple(_recorded(rec, i) for i in x) if type(x) is tuple else type(x)(*(_recorded(rec, i) for i in x))
+        return (
+            tuple(_recorded(rec, i) for i in x)
+            if type(x) is tuple
+            else type(x)(*(_recorded(rec, i) for i in x))
+        )
     return plain_attr(x) if isinstance(x, Sym) else x
 
 
-def _compare(fn: TracedFunction[Any, Any], inputs: tuple[Any, ...], tolerance: float) -> None:
-    got, wanted = fn(*inputs), fn.__wrapped__(*inputs)
-    for i, (a, b) in enumerate(zip(_tensors(got), _tensors(wanted), strict=True)):
-        x, y = np.asarray(a), np.asarray(b)
-        if x.shape != y.shape or x.dtype != y.dtype or not np.allclose(x, y, tolerance, tolerance, equal_nan=True):
+def _compare(
+    fn: TracedFunction[Any, Any], inputs: tuple[Any, ...], number: int, tolerance: float
+) -> None:
+    """Raise where the trace and the function differ in results, or in what becomes of arguments."""
+    for_trace, for_function = _copied(inputs), _copied(inputs)
+    got, wanted = fn(*for_trace), fn.__wrapped__(*for_function)
+    for what, a, b in (("the result", got, wanted), ("the arguments", for_trace, for_function)):
+        x, y = list(_leaves_of(a)), list(_leaves_of(b))
+        same = len(x) == len(y) and all(_close(i, j, tolerance) for i, j in zip(x, y, strict=True))
+        if not same:
+            after = "" if what == "the result" else " afterwards"
             raise TraceError(
-                f"the trace differs from the function on check input: result {i} is\n{a}\nwhere the function gives\n{b}",
-                hint="the function depends on more than its arguments, or branches on data; use @jit.script",
+                f"the trace differs from the function on check input {number}: {what}{after}\n"
+                f"  of the trace: {a}\n  of the function: {b}",
+                hint="the function depends on more than its arguments; use @jit.script",
             )
 
 
-def _tensors(x: Any) -> list[Any]:
+def _copied(x: Any) -> Any:
+    if isinstance(x, (Tensor, np.ndarray)):
+        return x.clone() if isinstance(x, Tensor) else x.copy()
     if isinstance(x, dict):
-        x = tuple(x.values())
-    return [t for i in x for t in _tensors(i)] if isinstance(x, (tuple, list)) else [x]
+        return {k: _copied(v) for k, v in x.items()}
+    if isinstance(x, (tuple, list)):
+        items = [_copied(i) for i in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    return x
 
+
+def _leaves_of(x: Any) -> Iterator[Any]:
+    if isinstance(x, dict):
+        yield from map(str, x)
+        x = tuple(x.values())
+    if isinstance(x, (tuple, list)):
+        for i in x:
+            yield from _leaves_of(i)
+    else:
+        yield x
+
+
+def _close(a: Any, b: Any, tolerance: float) -> bool:
+    if not isinstance(b, (Tensor, np.ndarray, np.generic, bool, int, float)):
+        return type(a) is type(b) and bool(a == b)
+    x, y = np.asarray(a), np.asarray(b)
+    same = x.shape == y.shape and x.dtype == y.dtype
+    return same and np.allclose(x, y, tolerance, tolerance, equal_nan=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Union
 
 from jitorch.errors import TypeMismatch
-from jitorch.frontend.record import ListProxy, Recorder, ScalarProxy, Storage, TensorProxy, describe
+from jitorch.frontend.proxies import ListProxy, ScalarProxy, Storage, TensorProxy, describe
+from jitorch.frontend.record import Recorder
 from jitorch.ir.core import Value
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.types import ListType, ScalarType, TensorType, Type
@@ -131,7 +132,9 @@ def _state_tree(rec: Recorder, x: ListVal | DictVal) -> Tree:
 def run_time(tree: Tree) -> Tree:
     """Return the tree with run-time values as leaves: those of one path mean nothing outside of it."""
     match tree:
-        case Const(value=value, type=t) if t is not None and not isinstance(value, (bool, int, float, str)):
+        case Const(value=value, type=t) if t is not None and not isinstance(
+            value, (bool, int, float, str)
+        ):
             return Leaf(t)
         case Items(parts=parts):
             return replace(tree, parts=tuple(map(run_time, parts)))
@@ -152,7 +155,11 @@ def join(rec: Recorder, a: Any, b: Any) -> Tree:
     """Return the tree that holds both values."""
     if isinstance(a, Undefined):
         tree = run_time(tree_of(rec, b))
-        return Const(UNDEFINED) if isinstance(b, Undefined) else (tree if isinstance(tree, Maybe) else Maybe(tree))
+        return (
+            Const(UNDEFINED)
+            if isinstance(b, Undefined)
+            else (tree if isinstance(tree, Maybe) else Maybe(tree))
+        )
     return widen(rec, tree_of(rec, a), b)
 
 
@@ -168,7 +175,9 @@ def meet(rec: Recorder, a: Tree, b: Tree) -> Tree:
             return Maybe(meet(rec, a, b.tree))
         case Const(), Const() if same_constant(a.value, b.value):
             return a
-        case Items(), Items() if a.kind == b.kind and a.keys == b.keys and len(a.parts) == len(b.parts):
+        case Items(), Items() if (
+            a.kind == b.kind and a.keys == b.keys and len(a.parts) == len(b.parts)
+        ):
             parts = tuple(meet(rec, x, y) for x, y in zip(a.parts, b.parts, strict=True))
             return replace(a, parts=parts)
         case Items(kind="list") | Growing(), Items(kind="list") | Growing():
@@ -202,7 +211,9 @@ def _as_leaf(rec: Recorder, t: Tree) -> Type | None:
 
 def _leaf_type(rec: Recorder, x: Any) -> Type | None:
     """Return the type of a value as one value of the graph, None if it can't be one."""
-    if isinstance(x, (TensorProxy, ScalarProxy, ListProxy)):
+    if isinstance(x, TensorProxy):
+        return x.tensor_type
+    if isinstance(x, (ScalarProxy, ListProxy)):
         return x.value.type
     if isinstance(x, Sym):
         return ScalarType("int", rec.canonical(x))
@@ -220,9 +231,12 @@ def same_tree(a: Tree, b: Tree) -> bool:
         case Const(), Const():
             return same_constant(a.value, b.value)
         case Items(), Items():
-            return (a.kind, a.keys, a.cls, len(a.parts)) == (b.kind, b.keys, b.cls, len(b.parts)) and all(
-                same_tree(x, y) for x, y in zip(a.parts, b.parts, strict=True)
-            )
+            return (a.kind, a.keys, a.cls, len(a.parts)) == (
+                b.kind,
+                b.keys,
+                b.cls,
+                len(b.parts),
+            ) and all(same_tree(x, y) for x, y in zip(a.parts, b.parts, strict=True))
         case Maybe(), Maybe():
             return same_tree(a.tree, b.tree)
         case Const() | Items() | Maybe(), _:
@@ -235,14 +249,23 @@ def _meet_types(rec: Recorder, a: Type, b: Type) -> Type | None:
         case TensorType(), TensorType():
             if a.dtype is not b.dtype or a.ndim != b.ndim:
                 return None
-            shape = tuple(x if x == y else _agree(rec, x, y) for x, y in zip(a.shape, b.shape, strict=True))
+            shape = tuple(
+                x if x == y else _agree(rec, x, y) for x, y in zip(a.shape, b.shape, strict=True)
+            )
             return TensorType(a.dtype, shape, a.strided or b.strided, a.device)
         case ScalarType(), ScalarType():
             if {a.kind, b.kind} == {"int", "float"}:
-                return ScalarType("float")
+                # `total = 0` before a loop that adds floats. An int that only run time knows is
+                # not converted behind the user's back.
+                whole = a if a.kind == "int" else b
+                return ScalarType("float") if isinstance(whole.value, int) else None
             if a.kind != b.kind:
                 return None
-            return a if a.value == b.value else ScalarType(a.kind, UNKNOWN_SIZE if a.kind == "int" else None)
+            return (
+                a
+                if a.value == b.value
+                else ScalarType(a.kind, UNKNOWN_SIZE if a.kind == "int" else None)
+            )
         case TensorType(), ScalarType(kind="bool" | "int" | "float"):
             return a  # `total = 0` before a loop that adds tensors: the number is spread over the shape
         case ScalarType(kind="bool" | "int" | "float"), TensorType():
@@ -263,7 +286,9 @@ def _agree(rec: Recorder, a: Dim, b: Dim) -> Dim:
 
 
 def _conflict(a: Tree, b: Tree) -> Poison:
-    return Poison(f"it is {show(a)} on one path and {show(b)} on another", "give it one type on all paths")
+    return Poison(
+        f"it is {show(a)} on one path and {show(b)} on another", "give it one type on all paths"
+    )
 
 
 def show(t: Tree) -> str:
@@ -319,13 +344,24 @@ def _lower_leaf(rec: Recorder, x: Any, t: Type) -> Value:
         known = TensorType(t.dtype, t.shape)
         number = rec.converted(x, rec.unwrap(x), t.dtype)
         if UNKNOWN_SIZE in known.shape:
-            raise TypeMismatch("a number meets a tensor whose size differs between paths", hint="start from a tensor")
-        return rec.emit1("copy", (rec.emit1("expand", (number,), {"shape": t.shape}),)) if t.shape else number
+            raise TypeMismatch(
+                "a number meets a tensor whose size differs between paths",
+                hint="start from a tensor",
+            )
+        return (
+            rec.emit1("copy", (rec.emit1("expand", (number,), {"shape": t.shape}),))
+            if t.shape
+            else number
+        )
     v = rec.unwrap(x)
     if v is None:
         v = rec.scalar(x)
     if t == ScalarType("float") and isinstance(v.type, ScalarType) and v.type.kind == "int":
-        return rec.constant(float(x)) if isinstance(x, int) else rec.emit1("to_scalar", (v,), {"kind": "float"})
+        return (
+            rec.constant(float(x))
+            if isinstance(x, int)
+            else rec.emit1("to_scalar", (v,), {"kind": "float"})
+        )
     return v
 
 

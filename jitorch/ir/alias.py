@@ -1,7 +1,8 @@
 """Which values may share memory with what the caller sees.
 
-A pass must not replace a value with memory of its own by one that shares: `y = x * 1` is a new tensor,
-and a later `x += 1` must not show in it. For values that stay inside the graph it makes no difference.
+A pass must not replace a value with memory of its own by one that shares: `y = x * 1` is a new
+tensor, and a later `x += 1` must not show in it. For values that stay inside the graph it makes no
+difference.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.opdef import OPS
-from jitorch.ir.types import ListType, TensorType, TupleType
+from jitorch.ir.types import ListType, ScalarType, TupleType
 
 
 def escaping(graph: Graph) -> set[Value]:
-    """Return the tensors whose memory may be reached from the graph's results, or from side effects.
+    """Return the tensors whose memory may be reached from results or side effects.
 
-    An `assign` takes its tensor when arguments may have changed already, a Python function may keep it.
+    An `assign` takes its tensor when arguments may have changed already, and a Python function may
+    keep it.
     """
     ops = list(graph.walk())
     taken = [v for op in ops if not OPS[op.name].pure for v in op.inputs]
@@ -68,12 +70,17 @@ def _carried(values: tuple[Value, ...], op: Op) -> tuple[Value, ...]:
     return values[1:] if op.name == "loop" else values
 
 
-
-
 def owns_memory(op: Op) -> bool:
-    """Whether the op's tensors have memory of their own."""
-    makes_tensors = any(isinstance(v.type, TensorType) for v in op.outputs)
-    return makes_tensors and not op.blocks and not OPS[op.name].view
+    """Whether the op's tensors, tuples or lists are its own, and not those of its inputs."""
+    makes_objects = any(not isinstance(v.type, ScalarType) for v in op.outputs)
+    return makes_objects and not op.blocks and not OPS[op.name].view
+
+
+def items(ops: Iterable[Op]) -> Iterator[Value]:
+    """Yield what tuples and lists take and give: the items of one list agree in type."""
+    for op in ops:
+        if any(map(is_container, (*op.inputs, *op.outputs))):
+            yield from (*op.inputs, *op.outputs)
 
 
 def is_container(v: Value) -> bool:

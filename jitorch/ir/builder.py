@@ -1,11 +1,12 @@
 """`Builder`: the interpreter that appends ops to a block instead of computing.
 
-It is what composite ops are expanded with (`passes/decompose.py`) and what the recorder of the front ends
-(`frontend/record.py`) extends with views, mutation and captured tensors.
+It is what composite ops are expanded with (`passes/decompose.py`) and what the recorder of the
+front ends (`frontend/record.py`) extends with views, mutation and captured tensors.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from jitorch.dispatch import METHODS, using
 from jitorch.errors import TypeMismatch, current_loc
 from jitorch.ir.core import Attr, Block, Op, Value
 from jitorch.ir.dims import Dim, Shape, Sym, symbol, symbols
-from jitorch.ir.facts import OPEN
+from jitorch.ir.facts import OPEN, names_a_size
 from jitorch.ir.opdef import OpDef, result_types
 from jitorch.ir.promotion import Operand
 from jitorch.ir.types import DType, ScalarType, TensorType, Type, map_sizes, sizes_in
@@ -219,21 +220,24 @@ class Builder:
 
     def fresh(self, prefix: str = "u") -> Sym:
         """Return a symbol that is not in use yet."""
-        number = 0
-        while f"{prefix}{number}" in self.taken:
-            number += 1
-        self.taken.add(f"{prefix}{number}")
-        return symbol(f"{prefix}{number}")
+        names = (f"{prefix}{number}" for number in itertools.count())
+        name = next(n for n in names if n not in self.taken and names_a_size(n))
+        self.taken.add(name)
+        return symbol(name)
 
     def _named(self, d: Dim) -> Dim:
         return self.fresh() if str(OPEN) in symbols(d) else d
 
-    def emit1(self, name: str, inputs: Sequence[Value], attrs: dict[str, Attr] | None = None) -> Value:
+    def emit1(
+        self, name: str, inputs: Sequence[Value], attrs: dict[str, Attr] | None = None
+    ) -> Value:
         """Append an op with one output and return that."""
         (out,) = self.emit(name, inputs, attrs)
         return out
 
-    def constant(self, value: bool | int | float | complex | str | None, dtype: DType | None = None) -> Value:
+    def constant(
+        self, value: bool | int | float | complex | str | None, dtype: DType | None = None
+    ) -> Value:
         """Append a constant: a 0-d tensor of `dtype`, or a scalar without one."""
         attrs: dict[str, Attr] = {"value": value}
         if dtype is not None:
@@ -247,14 +251,18 @@ class Builder:
     # Operands.
 
     def lower_inputs(self, op: OpDef, inputs: Sequence[Any]) -> list[Value]:
-        """Return the inputs as values, converted to the op's operand dtype where it asks for one."""
+        """Return the inputs as values, converted to the operand dtype where the op asks for one."""
         values = [self.unwrap(x) for x in inputs]
-        if op.promote is None or not any(v is not None and isinstance(v.type, TensorType) for v in values):
+        if op.promote is None or not any(
+            v is not None and isinstance(v.type, TensorType) for v in values
+        ):
             return [self.scalar(x) if v is None else v for x, v in zip(inputs, values, strict=True)]
         first = op.promote_from
         operands = [self.operand(x, v) for x, v in zip(inputs[first:], values[first:], strict=True)]
         dtype = op.promote(operands)
-        head = [self.scalar(x) if v is None else v for x, v in zip(inputs[:first], values, strict=False)]
+        head = [
+            self.scalar(x) if v is None else v for x, v in zip(inputs[:first], values, strict=False)
+        ]
         return head + [
             self.converted(x, v, dtype) for x, v in zip(inputs[first:], values[first:], strict=True)
         ]

@@ -1,7 +1,7 @@
 """The graph IR: values, ops, blocks, graphs.
 
-Everything is frozen; a pass builds a new graph. A value's identity is its SSA name: two values with equal
-types are still two values. Control flow is structured (see `ops/control.py`):
+Everything is frozen; a pass builds a new graph. A value's identity is its SSA name: two values with
+equal types are still two values. Control flow is structured (see `ops/control.py`):
 
     if(cond) () {...; yield a} () {...; yield b}             two blocks without parameters
     loop(trips, cond, carried...) (i, carried...) {...; yield cond, carried...}

@@ -15,7 +15,11 @@ class _Drawing:
     def __init__(self, graph: Graph) -> None:
         self.source: dict[Value, str] = {}
         self.count = 0
-        self.lines = [f'digraph "{graph.name}" {{', '  node [shape=box, fontname="monospace"]', "  rankdir=TB"]
+        self.lines = [
+            f'digraph "{graph.name}" {{',
+            '  node [shape=box, fontname="monospace"]',
+            "  rankdir=TB",
+        ]
         self.block(graph.block, "return", "  ")
         self.lines.append("}")
 

@@ -1,19 +1,29 @@
 """What a graph says about its sizes: who binds each symbol, and which sizes are equal.
 
-A value whose type holds a symbol alone (`f32[n, 4]`, `int(n)`) gives that symbol its value where the value
-is defined, unless the symbol is known there already. Each symbol is bound in one place of a graph.
+A value whose type holds a symbol alone (`f32[n, 4]`, `int(n)`) gives that symbol its value where
+the value is defined, unless the symbol is known there already. Each symbol is bound in one place of
+a graph.
 """
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Iterator
 
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, walk
-from jitorch.ir.dims import Dim, ProvedFacts, Sym, substitute, symbol, symbols
-from jitorch.ir.types import Type, sizes_in
-
+from jitorch.ir.dims import FUNCTIONS, Dim, ProvedFacts, Sym, substitute, symbol, symbols
+from jitorch.ir.types import BY_TAG, Type, sizes_in
 
 OPEN = symbol("_")  # the size that a type rule gives where only run time tells
+
+
+# What the text of attributes and types begins with, and so no symbol can be called.
+RESERVED = frozenset({*BY_TAG, *FUNCTIONS, *keyword.kwlist, "inf", "nan", "complex"})
+
+
+def names_a_size(name: str) -> bool:
+    """Whether a symbol may be called `name`."""
+    return name.isidentifier() and name not in RESERVED
 
 
 def plain(d: Dim) -> str | None:

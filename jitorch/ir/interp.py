@@ -1,7 +1,7 @@
 """`interpret`: run a graph op by op on NumPy arrays, with no compiler. The oracle of the tests.
 
-Each op is carried out by its `eager` function, so a graph means what the same ops mean in eager mode. Views
-are views: what the graph returns or assigns aliases its arguments as it does there.
+Each op is carried out by its `eager` function, so a graph means what the same ops mean in eager
+mode. Views are views: what the graph returns or assigns aliases its arguments as it does there.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ from jitorch.ir.types import ListType, ScalarType, TensorType, TupleType, Type, 
 Sizes = MutableMapping[str, int]
 OnOp = Callable[[Op, Sequence[Any], Sequence[Any]], None]
 
-_PYTHON: dict[str, Callable[[Any], Any]] = {"bool": bool, "int": int, "float": float, "complex": complex}
+_PYTHON: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "complex": complex,
+}
 
 
 def interpret(graph: Graph, args: Sequence[Any], *, on_op: OnOp | None = None) -> tuple[Any, ...]:
     """Run the graph on arrays and Python scalars and return its results.
 
-    `on_op(op, inputs, outputs)` is called after each op. Raises ShapeMismatch or TypeMismatch where the
-    arguments do not fit the parameters; errors of ops carry the user's place.
+    `on_op(op, inputs, outputs)` is called after each op. Raises ShapeMismatch or TypeMismatch where
+    the arguments do not fit the parameters; errors of ops carry the user's place.
     """
     if len(args) != len(graph.params):
         raise TypeMismatch(f"{graph.name} takes {len(graph.params)} arguments, got {len(args)}")
@@ -45,12 +50,15 @@ def interpret(graph: Graph, args: Sequence[Any], *, on_op: OnOp | None = None) -
         _check_sizes(v, x, sizes)
     for a, b in graph.constraints:
         if evaluate(a, sizes) != evaluate(b, sizes):
-            raise ShapeMismatch(f"{graph.name} relies on {a} == {b}, got {evaluate(a, sizes)} and {evaluate(b, sizes)}")
+            found = f"{evaluate(a, sizes)} and {evaluate(b, sizes)}"
+            raise ShapeMismatch(f"{graph.name} relies on {a} == {b}, got {found}")
     with np.errstate(all="ignore"), using_facts(facts_of(graph)):
         return tuple(run.block(graph.block, args, sizes))
 
 
-def run_op(op: Op, inputs: Sequence[Any], sizes: Mapping[str, int] | None = None) -> tuple[Any, ...]:
+def run_op(
+    op: Op, inputs: Sequence[Any], sizes: Mapping[str, int] | None = None
+) -> tuple[Any, ...]:
     """Carry out one op that has no blocks and is not composite; return its outputs."""
     env: Sizes = dict(sizes or {})
     attrs = {k: evaluate_attr(a, env) for k, a in op.attrs.items()}
@@ -94,6 +102,7 @@ class _Run:
         self.values: dict[Value, Any] = {}
         self.plans: dict[Block, _Plan] = {}
         self.expansions: dict[Op, Block] = {}
+        self.taken: set[str] | None = None
 
     def block(self, block: Block, args: Sequence[Any], sizes: Sizes) -> list[Any]:
         """Run a block; its own sizes go to `sizes`, those around it are found there."""
@@ -143,13 +152,17 @@ class _Run:
     def expanded(self, op: Op, definition: OpDef) -> Block:
         """Return a composite op as a block; kept, since loops come back to it."""
         if op not in self.expansions:
+            if self.taken is None:
+                self.taken = all_symbols(self.graph)
             params = tuple(Value(v.type) for v in op.inputs)
-            ops, results = compose(definition, params, op.attrs, all_symbols(self.graph))
+            ops, results = compose(definition, params, op.attrs, self.taken)
             self.expansions[op] = Block(params, tuple(ops), results)
         return self.expansions[op]
 
 
-def _eager(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Any, ...]:
+def _eager(
+    definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]
+) -> tuple[Any, ...]:
     if definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
         made = _on_scalars(definition, op, inputs, attrs)
     else:
@@ -159,7 +172,7 @@ def _eager(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str,
 
 
 def _on_scalars(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
-    """Carry out arithmetic on Python numbers: True counts as 1, and dividing an integer by 0 is an error."""
+    """Carry out arithmetic on Python numbers: True counts as 1, an integer over 0 is an error."""
     if op.output.type != ScalarType("bool"):
         inputs = [int(x) if isinstance(x, bool) else x for x in inputs]
     whole = len(inputs) == 2 and all(isinstance(x, int) for x in inputs)
@@ -175,7 +188,7 @@ def _scalar_array(x: Any) -> Any:
 
 
 def _admit_all(made: Sequence[Any], values: Sequence[Value], sizes: Sizes) -> list[Any]:
-    """Return what was made as the types of `values` have it; symbols that they bind go to `sizes`."""
+    """Return what was made as `values` have it by their types; bind their symbols in `sizes`."""
     for x, v in zip(made, values, strict=True):
         _learn(v.type, x, sizes)
     return [_admit(x, v.type, sizes) for x, v in zip(made, values, strict=True)]
@@ -199,7 +212,7 @@ def _learn(t: Type, x: Any, sizes: Sizes) -> None:
 
 
 def _admit(x: Any, t: Type, sizes: Sizes) -> Any:
-    """Return `x` as a value of type `t`, whose symbols are known. Raises VerifyError where it is none."""
+    """Return `x` as a value of type `t`. Raises VerifyError where it is none."""
     match t:
         case TensorType():
             array = np.asarray(x)
@@ -221,10 +234,14 @@ def _admit(x: Any, t: Type, sizes: Sizes) -> Any:
 
 
 def _check(t: Type, declared: Shape, actual: tuple[int, ...], sizes: Sizes) -> None:
-    if len(declared) == len(actual) and all(evaluate(d, sizes) == n for d, n in zip(declared, actual, strict=True)):
+    if len(declared) == len(actual) and all(
+        evaluate(d, sizes) == n for d, n in zip(declared, actual, strict=True)
+    ):
         return
     known = ", ".join(f"{k}={sizes[k]}" for k in sorted({s for d in declared for s in symbols(d)}))
-    raise VerifyError(f"a value of type {t} is {list(actual)} at run time" + (f" ({known})" if known else ""))
+    raise VerifyError(
+        f"a value of type {t} is {list(actual)} at run time" + (f" ({known})" if known else "")
+    )
 
 
 def _check_kind(v: Value, x: Any) -> None:
@@ -232,7 +249,11 @@ def _check_kind(v: Value, x: Any) -> None:
     t, name = v.type, v.hint or "an argument"
     if isinstance(t, TensorType):
         if not isinstance(x, np.ndarray) or x.dtype != t.dtype.numpy or x.ndim != t.ndim:
-            found = f"{from_numpy_dtype(x.dtype)}{list(x.shape)}" if isinstance(x, np.ndarray) else type(x).__name__
+            found = (
+                f"{from_numpy_dtype(x.dtype)}{list(x.shape)}"
+                if isinstance(x, np.ndarray)
+                else type(x).__name__
+            )
             raise TypeMismatch(f"{name}: expected {t}, got {found}")
         if not t.strided and not x.flags.c_contiguous:
             raise TypeMismatch(f"{name}: expected {t}, got an array that is not contiguous")

@@ -1,13 +1,13 @@
 """Whether a value may flow to a place of a declared type.
 
-A size in the declared type that is a symbol of its own, bound by this very declaration, takes any size, the
-same wherever the symbol occurs. Every other size must be equal, as far as the current facts go.
+A size in the declared type that is a symbol of its own, bound by this very declaration, takes any
+size, the same wherever the symbol occurs. Every other size must be equal, as far as the current
+facts go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 
 from jitorch.ir.dims import Dim, equal, substitute
 from jitorch.ir.facts import OPEN, plain
@@ -16,11 +16,13 @@ from jitorch.ir.types import ListType, ScalarType, TensorType, TupleType, Type, 
 Flow = tuple[Type, Type]  # what comes, what is declared
 
 
-def first_misfit(flows: Sequence[Flow], known: AbstractSet[str], *, exact: bool = False) -> int | None:
+def first_misfit(
+    flows: Sequence[Flow], known: AbstractSet[str], *, exact: bool = False
+) -> int | None:
     """Return the number of the first flow that does not fit, None if all do.
 
-    `known` are the symbols bound outside the declarations. A contiguous tensor may flow to a strided place,
-    unless `exact`.
+    `known` are the symbols bound outside the declarations. A contiguous tensor may flow to a
+    strided place, unless `exact`.
     """
     env: dict[str, Dim] = {}
     used_open: set[str] = set()

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from jitorch.ir.dims import Dim
 from jitorch.ir.promotion import Promote
 from jitorch.ir.types import DType, Type
 
-Infer = Callable[..., Union[Type, tuple[Type, ...]]]
-Axes = tuple[Union[int, None], ...]
+Infer = Callable[..., Type | tuple[Type, ...]]
+Axes = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scalar:
-    """The expression of an elementwise op inside a kernel, by kind of operand; `{0}`, `{1}` are operands.
+    """The expression of an elementwise op inside a kernel, by kind of operand (`{0}`, `{1}`).
 
-    The names in it are those of `codegen/vecmath.py` and `codegen/intrinsics.py`. None means the op has no
-    kernel for operands of that kind.
+    The names in it are those of `codegen/vecmath.py` and `codegen/intrinsics.py`. None means the op
+    has no kernel for operands of that kind.
     """
 
     float: str | None = None
@@ -39,8 +39,8 @@ class Scalar:
 class Reduce:
     """A reduction as a fold: `acc = init`, then `acc = step` for each element.
 
-    `init` is an expression by kind of element ("inf", "0"); `step` uses `{acc}` and `{x}`. `empty` tells
-    whether no elements at all give `init` (a sum) or an error (a maximum).
+    `init` is an expression by kind of element ("inf", "0"); `step` uses `{acc}` and `{x}`. `empty`
+    tells whether no elements at all give `init` (a sum) or an error (a maximum).
     """
 
     init: Callable[[DType], str]
@@ -55,16 +55,17 @@ class OpDef:
     name      key of `OPS` and its name in IR text
     eager     the meaning: `eager(xp, *arrays, **attrs)` on an array module (NumPy, CuPy)
     infer     types of the results from the types of the inputs and the attributes; raises on misuse
-    promote   the dtype that the inputs from `promote_from` on are converted to; None: taken as they are
+    promote   the dtype that the inputs from `promote_from` on are converted to; None: as they are
     scalar    its expression inside a fused kernel, which makes it elementwise
     reduce    its fold, which makes it a fusible reduction (attributes `dim`, `keepdim`)
-    axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input dimension
-              each result dimension is (None: a new one of size 1, or a broadcast); free inside a kernel
+    axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input
+              dimension each result dimension is (None: a new one of size 1, or a broadcast); free
+              inside a kernel
     view      whether the result shares memory with the first input
     compose   for composite ops: the op written in other ops; gives `eager` and `infer`
     pure      no side effect and the same result each time: may be merged, moved and dropped
-    total     never raises at run time on inputs that its type rule takes, so may run where it was not
-              asked to; None: as is usual for its family (see `never_raises`)
+    total     never raises at run time on inputs that its type rule takes, so may run where it was
+              not asked to; None: as is usual for its family (see `never_raises`)
     commutative  operands may be exchanged
     inplace   PyTorch has `name_` on tensors
     samples   inputs for the generic tests: a function returning a list of (args, attrs)

@@ -1,9 +1,9 @@
 """Text -> graph: the inverse of the printer.
 
-    graph @f(%x: f32[n, 4]) where (n == m) {
-      %0: f32[n] = sum(%x) {dim=(1,), keepdim=False}   # comments run to the end of the line
-      return %0
-    }
+graph @f(%x: f32[n, 4]) where (n == m) {
+  %0: f32[n] = sum(%x) {dim=(1,), keepdim=False}   # comments run to the end of the line
+  return %0
+}
 """
 
 from __future__ import annotations
@@ -336,6 +336,3 @@ _WORDS: dict[str, Attr] = {
     "inf": float("inf"),
     "nan": float("nan"),
 }
-
-# What an attribute or type may begin with, and so no size can be called.
-RESERVED = {*BY_TAG, *_WORDS, "complex"}

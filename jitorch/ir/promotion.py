@@ -1,7 +1,7 @@
 """Which dtype operands of different types meet in.
 
-PyTorch's rule, and NumPy's (NEP 50) where a function gets NumPy arrays only. Python scalars are weak in
-both: they decide the kind (bool < int < float < complex), never the width.
+PyTorch's rule, and NumPy's (NEP 50) where a function gets NumPy arrays only. Python scalars are
+weak in both: they decide the kind (bool < int < float < complex), never the width.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _COMPLEX = {float32: complex64, float64: complex128}
 _default_float = float32
 _WEAK: dict[str, Any] = {"bool": True, "int": 0, "float": 0.0, "complex": 0j}
 
-_numpy_rules: contextvars.ContextVar[bool] = contextvars.ContextVar("jitorch_numpy_rules", default=False)
+_numpy_rules: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "jitorch_numpy_rules", default=False
+)
 
 
 def get_default_dtype() -> DType:
@@ -47,7 +49,9 @@ def set_default_dtype(dtype: DType) -> None:
     """Make `dtype` (float32 or float64) that of new floating-point tensors."""
     global _default_float
     if dtype not in _COMPLEX:
-        raise TypeMismatch(f"only float32 and float64 are supported as the default type, got {dtype!r}")
+        raise TypeMismatch(
+            f"only float32 and float64 are supported as the default type, got {dtype!r}"
+        )
     _default_float = dtype
 
 
@@ -97,8 +101,8 @@ def common(operands: Sequence[Operand]) -> DType:
 
 
 def _torch_common(operands: Sequence[Operand]) -> DType:
-    # Tensors with dimensions outrank 0-d tensors, which outrank scalars, unless the lower class is of a
-    # higher kind; then its own default width is used.
+    # Tensors with dimensions outrank 0-d tensors, which outrank scalars, unless the lower class is
+    # of a higher kind; then its own default width is used.
     classes: list[DType | None] = [None, None, None]
     for operand in operands:
         if isinstance(operand, TensorType):
@@ -112,16 +116,19 @@ def _torch_common(operands: Sequence[Operand]) -> DType:
         if dtype_or_none is None:
             continue
         if best is None or _RANK[dtype_or_none.kind] > _RANK[best.kind]:
-            best = _scalar_meets(best, dtype_or_none) if index == 2 else dtype_or_none
+            best = _outranked(best, dtype_or_none)
     assert best is not None
     return best
 
 
-def _scalar_meets(tensor: DType | None, scalar: DType) -> DType:
-    """A complex scalar keeps the width of a float tensor; every other scalar brings the default."""
-    if tensor is not None and scalar.kind == "complex" and tensor.kind == "float":
-        return from_numpy_dtype(np.result_type(tensor.numpy, np.complex64))
-    return scalar
+def _outranked(dtype: DType | None, other: DType) -> DType:
+    """Return the dtype where `other`, of a lower class, is of a higher kind.
+
+    It is that of `other`, but complex numbers take their width from floats that they meet.
+    """
+    if dtype is not None and other.kind == "complex" and dtype.kind == "float":
+        return from_numpy_dtype(np.result_type(dtype.numpy, np.complex64))
+    return other
 
 
 def widen(a: DType, b: DType) -> DType:
@@ -139,7 +146,8 @@ def _numpy_common(operands: Sequence[Operand]) -> DType:
     if not any(isinstance(o, TensorType) for o in operands):
         return _torch_common(operands)
     concrete = [
-        o.dtype.numpy if isinstance(o, TensorType) else _WEAK[scalar_kind(o) or "bool"] for o in operands
+        o.dtype.numpy if isinstance(o, TensorType) else _WEAK[scalar_kind(o) or "bool"]
+        for o in operands
     ]
     return from_numpy_dtype(np.result_type(*concrete))
 
@@ -153,7 +161,9 @@ def floating(operands: Sequence[Operand]) -> DType:
         return _default_float
     # NumPy takes the first floating loop that the integers convert to safely.
     return next(
-        from_numpy_dtype(t) for t in (np.float16, np.float32, np.float64) if np.can_cast(dtype.numpy, t)
+        from_numpy_dtype(t)
+        for t in (np.float16, np.float32, np.float64)
+        if np.can_cast(dtype.numpy, t)
     )
 
 

@@ -1,7 +1,7 @@
 """The one walk that passes share: a new graph, op by op, with values replaced.
 
-What a pass leaves alone keeps its identity: an op whose inputs did not change is the same object, a block
-without changes too, so a pass that finds nothing to do returns the graph it got.
+What a pass leaves alone keeps its identity: an op whose inputs did not change is the same object, a
+block without changes too, so a pass that finds nothing to do returns the graph it got.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jitorch.ir.dims import Dim, Sym, substitute
 from jitorch.ir.facts import plain
 from jitorch.ir.types import ScalarType, TensorType, TupleType, Type, substitute_type
 
-# What a visitor makes of an op: the op (perhaps changed) to keep it, or ops (perhaps none) to put in its
-# place with values for its outputs.
+# What a visitor makes of an op: the op (perhaps changed) to keep it, or ops (perhaps none) to put
+# in its place with values for its outputs.
 Rewrite = Union[Op, tuple[list[Op], Sequence[Value]]]
 Visit = Callable[[Op], Rewrite]
 
@@ -46,7 +46,7 @@ class Scope:
 
 
 def bindings(declared: Type, actual: Type) -> dict[str, Dim]:
-    """Return what the symbols that stand alone in `declared` are in `actual`, where that differs."""
+    """Return what symbols that stand alone in `declared` are in `actual`, where that differs."""
     pairs: list[tuple[Dim, Dim]] = []
     match declared, actual:
         case TensorType(), TensorType():
@@ -63,9 +63,9 @@ def bindings(declared: Type, actual: Type) -> dict[str, Dim]:
 def rebuild(graph: Graph, visit: Visit, scope: Scope | None = None) -> Graph:
     """Return the graph with every op replaced by what `visit` makes of it, inner blocks first.
 
-    `visit` gets ops whose inputs are already the new values. Where a value of a more exact type takes the
-    place of one that binds a symbol, the symbol is replaced throughout. A visitor that rebuilds what it
-    makes, by `rebuild_block`, does so in the same `scope`.
+    `visit` gets ops whose inputs are already the new values. Where a value of a more exact type
+    takes the place of one that binds a symbol, the symbol is replaced throughout. A visitor that
+    rebuilds what it makes, by `rebuild_block`, does so in the same `scope`.
     """
     scope = scope or Scope()
     block = rebuild_block(graph.block, visit, scope)
@@ -110,8 +110,8 @@ def _same(a: Sequence[object], b: Sequence[object]) -> bool:
 def inline(block: Block, args: Sequence[Value]) -> tuple[list[Op], tuple[Value, ...]]:
     """Return a copy of the block's ops with `args` for its parameters, and its results.
 
-    Every value is a new one. Symbols that the ops themselves bind keep their names: put a block in two
-    places only where it binds none.
+    Every value is a new one. Symbols that the ops themselves bind keep their names: put a block in
+    two places only where it binds none.
     """
     scope = Scope(dict(zip(block.params, args, strict=True)))
     ops = copy_ops(block.ops, scope)
@@ -119,7 +119,7 @@ def inline(block: Block, args: Sequence[Value]) -> tuple[list[Op], tuple[Value, 
 
 
 def copy_ops(ops: Sequence[Op], scope: Scope) -> list[Op]:
-    """Return copies of the ops with new outputs, which `scope` learns, and what it replaces put in."""
+    """Return copies of the ops, with what `scope` replaces put in; it learns the new outputs."""
     return [_substitute_op(op, scope, fresh=True) for op in ops]
 
 

@@ -26,7 +26,7 @@ def broadcast(*shapes: Shape) -> Shape:
                 raise ShapeMismatch(
                     f"The size of tensor a ({out[i]}) must match the size of tensor b ({d}) at "
                     f"non-singleton dimension {i}",
-                    hint=f"the shapes are {sizes}; sizes must be equal or 1, counted from the right",
+                    hint=f"the shapes are {sizes}; from the right, sizes must be equal or 1",
                 )
     return tuple(out)
 
@@ -41,7 +41,8 @@ def axis(dim: object, ndim: int) -> int:
     size = max(ndim, 1)
     if not -size <= dim < size:
         raise IndexOutOfRange(
-            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], "
+            f"but got {dim})"
         )
     return dim % size
 

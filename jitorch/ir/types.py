@@ -1,7 +1,8 @@
 """Types of IR values: tensors, scalars, tuples and lists.
 
-`f32[n, 4]` is a contiguous float32 tensor; `f32[n, 4; strided]` one whose strides are run-time facts.
-`int(n)` is an integer whose value is known to be the size expression `n`; plain `int` may be any.
+`f32[n, 4]` is a contiguous float32 tensor; `f32[n, 4; strided]` one whose strides are run-time
+facts. `int(n)` is an integer whose value is known to be the size expression `n`; plain `int` may be
+any.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jitorch.ir.dims import Dim, Shape, substitute
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """An element type. `name` is PyTorch's, `tag` the IR's, `kind` one of bool, int, float, complex."""
+    """An element type: PyTorch's `name`, the IR's `tag`; `kind` is bool, int, float or complex."""
 
     name: str
     tag: str
@@ -73,7 +74,10 @@ def from_numpy_dtype(dtype: Any) -> DType:
     found = _BY_NUMPY.get(np.dtype(dtype))
     if found is None:
         names = ", ".join(d.name for d in DTYPES)
-        raise TypeError(f"can't convert a NumPy array of dtype {np.dtype(dtype)}; the supported types are: {names}")
+        raise TypeError(
+            f"can't convert a NumPy array of dtype {np.dtype(dtype)}; "
+            f"the supported types are: {names}"
+        )
     return found
 
 

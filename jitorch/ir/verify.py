@@ -6,23 +6,21 @@ It runs after every pass in tests and on parsed text. Each complaint prints the 
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable, Sequence
 
 from jitorch.errors import CompileError, VerifyError
 from jitorch.ir.core import Block, Graph, Op, Value
-from jitorch.ir.dims import FUNCTIONS, Sym, symbols, using_facts
-from jitorch.ir.facts import attr_symbols, binders, facts_of, type_symbols
+from jitorch.ir.dims import Sym, symbols, using_facts
+from jitorch.ir.facts import attr_symbols, binders, facts_of, names_a_size, type_symbols
 from jitorch.ir.match import Flow, first_misfit
 from jitorch.ir.opdef import OPS, result_types
-from jitorch.ir.parser import RESERVED
 from jitorch.ir.types import BOOL, DType, ScalarType, TensorType, sizes_in
 
 _ATTR_KINDS = (bool, int, float, complex, str, type(None), DType, Sym)
 
 
 def verify(graph: Graph) -> None:
-    """Check the graph. Raises VerifyError, with the place in the printed graph, where it is malformed."""
+    """Check the graph. Raises VerifyError, which shows the place, where it is malformed."""
     verifier = _Verifier(graph)
     verifier.constraints()
     with using_facts(facts_of(graph)):
@@ -47,13 +45,19 @@ class _Verifier:
     def constraints(self) -> None:
         known = {name for v in self.graph.params for name in binders(v.type)}
         for pair in self.graph.constraints:
-            if not isinstance(pair, tuple) or len(pair) != 2 or any(type(d) not in (int, Sym) for d in pair):
+            if (
+                not isinstance(pair, tuple)
+                or len(pair) != 2
+                or any(type(d) not in (int, Sym) for d in pair)
+            ):
                 raise self.fail(None, f"a constraint must be two sizes, got {pair!r}")
             if all(isinstance(d, int) for d in pair) and pair[0] != pair[1]:
                 raise self.fail(None, f"the constraint {pair[0]} == {pair[1]} can't hold")
             for name in (name for d in pair for name in symbols(d)):
                 if name not in known:
-                    raise self.fail(None, f"size '{name}' in a constraint is not bound by a parameter")
+                    raise self.fail(
+                        None, f"size '{name}' in a constraint is not bound by a parameter"
+                    )
 
     # Values and sizes.
 
@@ -80,10 +84,12 @@ class _Verifier:
             return
         if name == "_":
             raise self.fail(op, f"type {v.type} leaves a size open; it needs a symbol of its own")
-        if not name.isidentifier() or keyword.iskeyword(name) or name in RESERVED or name in FUNCTIONS:
+        if not names_a_size(name):
             raise self.fail(op, f"'{name}' in type {v.type} is no name for a size")
         if name in self.bound:
-            raise self.fail(op, f"size '{name}' is bound in two blocks; each must have a name of its own")
+            raise self.fail(
+                op, f"size '{name}' is bound in two blocks; each must have a name of its own"
+            )
         self.known.add(name)
         self.bound.add(name)
 
@@ -91,7 +97,9 @@ class _Verifier:
         if v in self.visible:
             return
         if v in self.defined:
-            raise self.fail(op, f"a value of type {v.type} is used outside the block that defines it")
+            raise self.fail(
+                op, f"a value of type {v.type} is used outside the block that defines it"
+            )
         raise self.fail(op, f"a value of type {v.type} is used before it is defined")
 
     def block(self, block: Block, owner: Op | None) -> None:
@@ -129,7 +137,9 @@ class _Verifier:
             if not key.isidentifier():
                 raise self.fail(op, f"{key!r} is no name for an attribute")
             if not _is_attr(attr):
-                raise self.fail(op, f"attribute '{key}' is a {type(attr).__name__}, which the text can't hold")
+                raise self.fail(
+                    op, f"attribute '{key}' is a {type(attr).__name__}, which the text can't hold"
+                )
             for name in attr_symbols(attr):
                 if name not in self.known:
                     raise self.fail(op, f"size '{name}' in attribute '{key}' is not bound here")
@@ -143,7 +153,9 @@ class _Verifier:
         except TypeError as error:
             raise self.fail(op, _signature_message(op, error)) from None
         if len(expected) != len(op.outputs):
-            raise self.fail(op, f"has {len(op.outputs)} outputs where its rule gives {len(expected)}")
+            raise self.fail(
+                op, f"has {len(op.outputs)} outputs where its rule gives {len(expected)}"
+            )
         flows = [(t, v.type) for t, v in zip(expected, op.outputs, strict=True)]
         self.flows(op, flows, "result type {declared} where its rule gives {actual}", exact=True)
         if op.name == "assign" and op.inputs[0] not in self.graph.params:
@@ -165,7 +177,9 @@ def _check_if(self: _Verifier, op: Op) -> None:
         if block.params:
             raise self.fail(op, "branches take no parameters")
         if len(block.results) != len(op.outputs):
-            raise self.fail(op, f"a branch yields {len(block.results)} values for {len(op.outputs)} outputs")
+            raise self.fail(
+                op, f"a branch yields {len(block.results)} values for {len(op.outputs)} outputs"
+            )
         flows = [(v.type, out.type) for v, out in zip(block.results, op.outputs, strict=True)]
         self.flows(op, flows, "a branch yields {actual} for an output of type {declared}")
 
@@ -244,5 +258,3 @@ def _excerpt(graph: Graph, op: Op | None) -> str:
 def _is_op_line(line: str) -> bool:
     text = line.strip()
     return not text.startswith(("graph ", "}", "yield", "return"))
-
-

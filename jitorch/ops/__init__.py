@@ -10,6 +10,7 @@ from jitorch.ops import (
     einsum,
     elementary,
     elementwise,
+    gather,
     index,
     join,
     linalg,
@@ -20,6 +21,8 @@ from jitorch.ops import (
     scan,
     select,
     shape,
+    similarity,
+    statistics,
     structure,
     views,
 )
@@ -32,6 +35,7 @@ __all__ = [
     "einsum",
     "elementary",
     "elementwise",
+    "gather",
     "index",
     "join",
     "linalg",
@@ -42,6 +46,8 @@ __all__ = [
     "scan",
     "select",
     "shape",
+    "similarity",
+    "statistics",
     "structure",
     "views",
 ]

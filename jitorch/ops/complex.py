@@ -23,7 +23,7 @@ imag = unary(
     promote=common, result=magnitude, inplace=False,
 )  # fmt: skip
 conj = unary(
-    "conj", lambda xp, x: x if x.dtype.kind == "b" else xp.conj(x), _ITSELF,
+    "conj", lambda xp, x: x.copy() if x.dtype.kind == "b" else xp.conj(x), _ITSELF,
     "Return the complex conjugate.", promote=common, inplace=False, methods=("conj_physical",),
 )  # fmt: skip
 

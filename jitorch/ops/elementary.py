@@ -64,6 +64,11 @@ def _rsqrt(xp: Any, x: Any) -> Any:
     return xp.reciprocal(xp.sqrt(x))
 
 
+def _lgamma(xp: Any, x: Any) -> Any:
+    # Where C and PyTorch have plus infinity, SciPy has minus: at -inf.
+    return xp.where(xp.isinf(x), xp.abs(x), _special().gammaln(x))
+
+
 exp = unary("exp", lambda xp, x: xp.exp(x), "exp({0})", "Return e ** x.")
 exp2 = unary("exp2", lambda xp, x: xp.exp2(x), "exp2({0})", "Return 2 ** x.")
 expm1 = unary(
@@ -116,7 +121,7 @@ erfc = unary(
     "Return 1 - erf(x), accurate for large x.", samples=REAL,
 )  # fmt: skip
 lgamma = unary(
-    "lgamma", lambda xp, x: _special().gammaln(x), "lgamma({0})",
+    "lgamma", _lgamma, "lgamma({0})",
     "Return log(abs(gamma(x))).", samples=REAL,
 )  # fmt: skip
 sigmoid = unary(

@@ -228,7 +228,7 @@ abs_ = unary(
 )  # fmt: skip
 absolute = abs_
 sign = unary(
-    "sign", lambda xp, x: x if x.dtype == np.bool_ else xp.sign(x),
+    "sign", lambda xp, x: x.copy() if x.dtype == np.bool_ else xp.sign(x),
     Scalar(float="sign({0})", int="sign({0})", bool="{0}"),
     "Return -1, 0 or 1 by the sign of x.", promote=real("sign", boolean=True),
 )  # fmt: skip
@@ -363,7 +363,7 @@ trunc = unary(
 )  # fmt: skip
 fix = trunc
 round_op = unary(
-    "round", lambda xp, x: xp.rint(x) if x.dtype.kind == "f" else x,
+    "round", lambda xp, x: xp.rint(x) if x.dtype.kind == "f" else x.copy(),
     Scalar(float="rint({0})", int="{0}"),
     "Round to the nearest integer, halves to even.", promote=real("round"),
 )  # fmt: skip

@@ -11,26 +11,27 @@ import numpy as np
 from jitorch.dispatch import apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import equal
-from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ops.elementary import exp, log, log1p, sqrt
+from jitorch.ir.shapes import show
+from jitorch.ops.elementary import exp, log, log1p
 from jitorch.ops.elementwise import abs_, div, maximum, mul, ne, square, sub
 from jitorch.ops.families import as_dtype, composite, function
-from jitorch.ops.index import gather_op, getitem
+from jitorch.ops.gather import gather_op
+from jitorch.ops.index import getitem
 from jitorch.ops.nn import log_softmax_op
-from jitorch.ops.reduce import mean_op, sum_op
+from jitorch.ops.reduce import sum_op
 from jitorch.ops.samples import Samples, ramp, strided
-from jitorch.ops.select import clamp, filling, where, xlogy
+from jitorch.ops.select import filling, where, xlogy
 from jitorch.ops.shape import squeeze, unsqueeze
+from jitorch.ops.statistics import mean_op
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
-    "cosine_similarity", "cross_entropy", "gaussian_nll_loss", "hinge_embedding_loss",
-    "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
-    "pairwise_distance", "poisson_nll_loss", "smooth_l1_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
+    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss",
+    "poisson_nll_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 
-def _reduced(x: Any, reduction: str) -> Any:
+def reduced_loss(x: Any, reduction: str) -> Any:
     """Return the losses of single elements as one number, or as they are."""
     everywhere = tuple(range(x.ndim))
     if reduction == "mean":
@@ -40,7 +41,7 @@ def _reduced(x: Any, reduction: str) -> Any:
     return x
 
 
-def _checked(reduction: str, *allowed: str) -> str:
+def checked_reduction(reduction: str, *allowed: str) -> str:
     if reduction not in ("mean", "sum", "none", *allowed):
         raise TypeMismatch(
             f"{reduction} is not a valid value for reduction", hint='use "mean", "sum" or "none"'
@@ -74,46 +75,48 @@ def _positive(**attrs: Any) -> Samples:
 
 @composite("mse_loss", samples=_pairs())
 def mse_loss_op(x: Any, target: Any, *, reduction: str) -> Any:
-    return _reduced(square(sub(x, target)), reduction)
+    return reduced_loss(square(sub(x, target)), reduction)
 
 
 @function()
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the squared error."""
-    return apply(mse_loss_op, input, target, reduction=_checked(reduction))
+    return apply(mse_loss_op, input, target, reduction=checked_reduction(reduction))
 
 
 @composite("l1_loss", samples=_pairs())
 def l1_loss_op(x: Any, target: Any, *, reduction: str) -> Any:
-    return _reduced(abs_(sub(x, target)), reduction)
+    return reduced_loss(abs_(sub(x, target)), reduction)
 
 
 @function()
 def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """Return the absolute error."""
-    return apply(l1_loss_op, input, target, reduction=_checked(reduction))
+    return apply(l1_loss_op, input, target, reduction=checked_reduction(reduction))
 
 
 @composite("smooth_l1_loss", samples=_pairs(beta=0.5))
 def smooth_l1_loss_op(x: Any, target: Any, *, reduction: str, beta: float) -> Any:
     error = abs_(sub(x, target))
     if beta == 0:
-        return _reduced(error, reduction)
+        return reduced_loss(error, reduction)
     small = square(error) * (0.5 / beta)
-    return _reduced(where(error < beta, small, error - 0.5 * beta), reduction)
+    return reduced_loss(where(error < beta, small, error - 0.5 * beta), reduction)
 
 
 @function()
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """Return error**2 / (2 beta) where the error is below `beta`, else error - beta / 2."""
-    return apply(smooth_l1_loss_op, input, target, reduction=_checked(reduction), beta=beta)
+    return apply(
+        smooth_l1_loss_op, input, target, reduction=checked_reduction(reduction), beta=beta
+    )
 
 
 @composite("huber_loss", samples=_pairs(delta=0.5))
 def huber_loss_op(x: Any, target: Any, *, reduction: str, delta: float) -> Any:
     error = abs_(sub(x, target))
     large = delta * (error - 0.5 * delta)
-    return _reduced(where(error <= delta, 0.5 * square(error), large), reduction)
+    return reduced_loss(where(error <= delta, 0.5 * square(error), large), reduction)
 
 
 @function()
@@ -122,7 +125,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
     Huber, Annals of Statistics 1964.
     """
-    return apply(huber_loss_op, input, target, reduction=_checked(reduction), delta=delta)
+    return apply(huber_loss_op, input, target, reduction=checked_reduction(reduction), delta=delta)
 
 
 @function()
@@ -137,7 +140,9 @@ def gaussian_nll_loss(
     """Return the negative log likelihood of the target under normal distributions."""
     spread = maximum(var, eps)
     loss = 0.5 * (log(spread) + square(sub(input, target)) / spread)
-    return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, _checked(reduction))
+    return reduced_loss(
+        loss + 0.5 * math.log(2 * math.pi) if full else loss, checked_reduction(reduction)
+    )
 
 
 @function()
@@ -146,7 +151,7 @@ def poisson_nll_loss(
 ) -> Any:
     """Return the negative log likelihood of counts, their rate given as its logarithm."""
     loss = exp(input) - target * input if log_input else input - target * log(input + eps)
-    return _reduced(loss, _checked(reduction))
+    return reduced_loss(loss, checked_reduction(reduction))
 
 
 # Classification.
@@ -174,8 +179,8 @@ def nll_loss_op(x: Any, target: Any, *weights: Any, reduction: str, ignore_index
         weight = mul(weight, getitem(weights[0], labels))
     losses = where(kept, -picked * weight, 0.0)
     if reduction != "mean":
-        return _reduced(losses, reduction)
-    return _reduced(losses, "sum") / _reduced(weight, "sum")
+        return reduced_loss(losses, reduction)
+    return reduced_loss(losses, "sum") / reduced_loss(weight, "sum")
 
 
 def _check_classes(x: Any, target: Any) -> None:
@@ -208,7 +213,7 @@ def nll_loss(
     """
     _check_classes(input, target)
     weights = () if weight is None else (weight,)
-    attrs = {"reduction": _checked(reduction), "ignore_index": ignore_index}
+    attrs = {"reduction": checked_reduction(reduction), "ignore_index": ignore_index}
     return apply(nll_loss_op, input, target, *weights, **attrs)
 
 
@@ -243,9 +248,9 @@ def cross_entropy_op(
     if reduction == "mean":
         labels = where(kept, target, 0)
         weight = getitem(weights[0], labels) if weights else filling(1.0, x.dtype)
-        even = _reduced(even, "sum") / _reduced(where(kept, weight, 0.0), "sum")
+        even = reduced_loss(even, "sum") / reduced_loss(where(kept, weight, 0.0), "sum")
     else:
-        even = _reduced(even, reduction)
+        even = reduced_loss(even, reduction)
     return (1 - label_smoothing) * loss + label_smoothing * div(even, x.shape[at])
 
 
@@ -263,11 +268,11 @@ def _soft_cross_entropy(
         target = mul(target, _per_class(weights[0], scores.ndim))
     losses = -apply(sum_op, mul(scores, target), dim=(at,), keepdim=False)
     if reduction == "mean" and losses.ndim:
-        total = _reduced(losses, "sum")
+        total = reduced_loss(losses, "sum")
         for size in losses.shape:
             total = div(total, size)
         return total
-    return _reduced(losses, reduction)
+    return reduced_loss(losses, reduction)
 
 
 @function()
@@ -296,7 +301,7 @@ def cross_entropy(
         input,
         target,
         *weights,
-        reduction=_checked(reduction),
+        reduction=checked_reduction(reduction),
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
     )
@@ -307,7 +312,7 @@ def binary_cross_entropy_op(x: Any, target: Any, *weight: Any, reduction: str) -
     # Logarithms are limited, so that a certain and wrong answer costs 100 and not infinity.
     yes, no = maximum(log(x), -100.0), maximum(log1p(-x), -100.0)
     loss = (target - 1) * no - target * yes
-    return _reduced(mul(loss, weight[0]) if weight else loss, reduction)
+    return reduced_loss(mul(loss, weight[0]) if weight else loss, reduction)
 
 
 def _same_shape(input: Any, target: Any) -> None:
@@ -326,7 +331,9 @@ def binary_cross_entropy(
     """Return -(y log x + (1 - y) log(1 - x)) of probabilities x and targets y between 0 and 1."""
     _same_shape(input, target)
     parts = () if weight is None else (weight,)
-    return apply(binary_cross_entropy_op, input, target, *parts, reduction=_checked(reduction))
+    return apply(
+        binary_cross_entropy_op, input, target, *parts, reduction=checked_reduction(reduction)
+    )
 
 
 @composite("binary_cross_entropy_with_logits", samples=_pairs(weighted=False))
@@ -339,7 +346,7 @@ def binary_cross_entropy_with_logits_op(
     if positive:
         softened = (1 + (positive[0] - 1) * target) * softened
     loss = (1 - target) * x + softened
-    return _reduced(mul(loss, weights[0]) if weighted else loss, reduction)
+    return reduced_loss(mul(loss, weights[0]) if weighted else loss, reduction)
 
 
 @function()
@@ -360,7 +367,7 @@ def binary_cross_entropy_with_logits(
         input,
         target,
         *(p for p in (weight, pos_weight) if p is not None),
-        reduction=_checked(reduction),
+        reduction=checked_reduction(reduction),
         weighted=weight is not None,
     )
 
@@ -372,8 +379,8 @@ def kl_div_op(x: Any, target: Any, *, reduction: str, log_target: bool) -> Any:
     else:
         loss = sub(xlogy(target, target), mul(target, x))
     if reduction == "batchmean":
-        return div(_reduced(loss, "sum"), loss.shape[0])
-    return _reduced(loss, reduction)
+        return div(reduced_loss(loss, "sum"), loss.shape[0])
+    return reduced_loss(loss, reduction)
 
 
 @function()
@@ -382,63 +389,5 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
 
     `reduction="batchmean"` divides the sum by the first size, which is the mathematical mean.
     """
-    attrs = {"reduction": _checked(reduction, "batchmean"), "log_target": log_target}
+    attrs = {"reduction": checked_reduction(reduction, "batchmean"), "log_target": log_target}
     return apply(kl_div_op, input, target, **attrs)
-
-
-# Similarity.
-
-
-@composite(
-    "cosine_similarity",
-    samples=lambda: [((ramp(3, 4), ramp(3, 4) + 1), {"dim": 1, "eps": 1e-8})],
-)
-def cosine_similarity_op(x: Any, y: Any, *, dim: int, eps: float) -> Any:
-    def total(v: Any) -> Any:
-        return apply(sum_op, v, dim=(dim,), keepdim=False)
-
-    sizes = maximum(sqrt(total(x * x)), eps) * maximum(sqrt(total(y * y)), eps)
-    return total(x * y) / sizes
-
-
-@function()
-def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
-    """Return the cosine of the angle between vectors along `dim`; the inputs broadcast."""
-    shape = broadcast(tuple(x1.shape), tuple(x2.shape))
-    a, b = x1.expand(*shape), x2.expand(*shape)
-    return apply(cosine_similarity_op, a, b, dim=axis(dim, len(shape)), eps=eps)
-
-
-@function()
-def pairwise_distance(
-    x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Any:
-    """Return the p-norm of x1 - x2 + eps along the last dimension."""
-    return (sub(x1, x2) + eps).norm(p, -1, keepdim)
-
-
-@function()
-def cosine_embedding_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"
-) -> Any:
-    """Return 1 - cos where the target is 1, and max(0, cos - margin) where it is -1."""
-    cosine = cosine_similarity(input1, input2, dim=-1)
-    loss = where(target == 1, 1 - cosine, clamp(cosine - margin, min=0))
-    return _reduced(loss, _checked(reduction))
-
-
-@function()
-def hinge_embedding_loss(
-    input: Any, target: Any, margin: float = 1.0, reduction: str = "mean"
-) -> Any:
-    """Return x where the target is 1, and max(0, margin - x) where it is -1."""
-    return _reduced(where(target == 1, input, clamp(margin - input, min=0)), _checked(reduction))
-
-
-@function()
-def margin_ranking_loss(
-    input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: str = "mean"
-) -> Any:
-    """Return max(0, -target * (input1 - input2) + margin)."""
-    loss = clamp(-target * sub(input1, input2) + margin, min=0)
-    return _reduced(loss, _checked(reduction))

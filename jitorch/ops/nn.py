@@ -17,9 +17,10 @@ from jitorch.ops.elementary import exp, log, rsqrt, sqrt
 from jitorch.ops.elementwise import add, div, maximum, mul, square, sub
 from jitorch.ops.families import as_dtype, composite, function
 from jitorch.ops.index import getitem
-from jitorch.ops.reduce import amax_op, mean_op, norm, sum_op
+from jitorch.ops.reduce import amax_op, sum_op
 from jitorch.ops.samples import ramp, special, strided
 from jitorch.ops.shape import reshape
+from jitorch.ops.statistics import mean_op, norm
 
 __all__ = [
     "batch_norm", "embedding", "group_norm", "instance_norm", "layer_norm", "log_softmax",

@@ -1,1 +1,264 @@
-"""Random numbers from one counter-based generator."""
+"""Random numbers, all from one generator (`jitorch.philox`), in the order they are asked for.
+
+A call for n numbers takes the next n of the generator's sequence, so compiled code, which makes the
+same calls in the same order, draws the same numbers.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitorch import philox
+from jitorch.dispatch import apply, display
+from jitorch.errors import ShapeMismatch, TypeMismatch
+from jitorch.ir.dims import Dim, Shape, at_least
+from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.promotion import get_default_dtype
+from jitorch.ir.types import DType, TensorType, Type, float16, float32, float64, int64
+from jitorch.ops.create import on_cpu, shape_of
+from jitorch.ops.elementary import log1p
+from jitorch.ops.elementwise import mul
+from jitorch.ops.families import as_dtype, function
+from jitorch.ops.samples import fixed
+from jitorch.ops.select import filling, where
+from jitorch.philox import Generator, default_generator
+
+__all__ = [
+    "Generator", "bernoulli", "default_generator", "dropout", "get_rng_state", "initial_seed",
+    "manual_seed", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
+]  # fmt: skip
+
+# Drawing is a side effect: it moves the generator on.
+
+
+def _shaped_infer(*, shape: Shape, dtype: DType, **bounds: int) -> Type:
+    for d in shape:
+        if isinstance(d, int) and d < 0:
+            raise ShapeMismatch(f"Trying to create tensor with negative dimension {d}: {shape}")
+    return TensorType(dtype, tuple(shape))
+
+
+def _draw(numbers: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the `eager` of an op that draws one number for each element of its shape."""
+
+    def eager(xp: Any, *, shape: tuple[int, ...], dtype: DType, **bounds: int) -> Any:
+        count = int(np.prod(shape, dtype=np.int64))
+        drawn = numbers(*default_generator.take(count), count, dtype, **bounds)
+        return xp.asarray(drawn).astype(dtype.numpy, copy=False).reshape(shape)
+
+    return eager
+
+
+def _integers(seed: int, start: int, count: int, dtype: DType, *, low: int, high: int) -> Any:
+    return philox.integers(seed, start, count, low, high)
+
+
+rand_op = register(
+    OpDef(
+        name="rand",
+        eager=_draw(lambda seed, start, n, dtype: philox.uniform(seed, start, n, dtype.numpy)),
+        infer=_shaped_infer,
+        pure=False,
+        samples=fixed(
+            ((), {"shape": (2, 3), "dtype": float32}),
+            ((), {"shape": (), "dtype": float64}),
+            ((), {"shape": (0, 2), "dtype": float16}),
+        ),
+    )
+)
+randn_op = register(
+    OpDef(
+        name="randn",
+        eager=_draw(lambda seed, start, n, dtype: philox.normal(seed, start, n, dtype.numpy)),
+        infer=_shaped_infer,
+        pure=False,
+        samples=fixed(
+            ((), {"shape": (2, 3), "dtype": float32}), ((), {"shape": (), "dtype": float64})
+        ),
+    )
+)
+randint_op = register(
+    OpDef(
+        name="randint",
+        eager=_draw(_integers),
+        infer=_shaped_infer,
+        pure=False,
+        samples=fixed(((), {"shape": (2, 3), "dtype": int64, "low": -3, "high": 4})),
+    )
+)
+
+
+def _randperm_eager(xp: Any, *, n: int, dtype: DType) -> Any:
+    drawn = philox.permutation(*default_generator.take(n), n)
+    return xp.asarray(drawn).astype(dtype.numpy, copy=False)
+
+
+randperm_op = register(
+    OpDef(
+        name="randperm",
+        eager=_randperm_eager,
+        infer=lambda *, n, dtype: TensorType(dtype, (n,)),
+        pure=False,
+        samples=fixed(((), {"n": 5, "dtype": int64}), ((), {"n": 0, "dtype": int64})),
+    )
+)
+
+
+def _floating(name: str, dtype: DType | None) -> DType:
+    dtype = dtype or get_default_dtype()
+    if not dtype.is_floating_point:
+        raise TypeMismatch(f'"{name}" not implemented for {dtype.name} tensors')
+    return dtype
+
+
+def rand(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return numbers evenly distributed over [0, 1).
+
+    >>> _ = jt.manual_seed(0)
+    >>> x = jt.rand(2, 3)
+    >>> bool(((x >= 0) & (x < 1)).all())
+    True
+    """
+    on_cpu(device)
+    return apply(rand_op, shape=shape_of(size), dtype=_floating("rand", dtype))
+
+
+def randn(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return normally distributed numbers of mean 0 and variance 1."""
+    on_cpu(device)
+    return apply(randn_op, shape=shape_of(size), dtype=_floating("randn", dtype))
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
+) -> Any:
+    """Return integers low <= x < high, as int64; `randint(high, size)` starts at 0.
+
+    A 64-bit number x gives low + floor(x * (high - low) / 2**64).
+    """
+    on_cpu(device)
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or high is None:
+        raise TypeMismatch("randint() needs `high` and `size`")
+    if at_least(low, high) is not False:
+        raise ShapeMismatch(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
+    shape = shape_of((size,))
+    return apply(randint_op, shape=shape, dtype=dtype or int64, low=low, high=high)
+
+
+def randperm(n: Dim, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return the integers 0, ..., n - 1 in random order."""
+    on_cpu(device)
+    if at_least(n, 0) is False:
+        raise ShapeMismatch(f"n must be non-negative, got {n}")
+    return apply(randperm_op, n=n, dtype=dtype or int64)
+
+
+@function()
+def rand_like(input: Any, *, dtype: DType | None = None) -> Any:
+    """Return `rand` of the shape and dtype of the input."""
+    return rand(tuple(input.shape), dtype=dtype or input.dtype)
+
+
+@function()
+def randn_like(input: Any, *, dtype: DType | None = None) -> Any:
+    """Return `randn` of the shape and dtype of the input."""
+    return randn(tuple(input.shape), dtype=dtype or input.dtype)
+
+
+@function()
+def randint_like(
+    input: Any, low: int, high: int | None = None, *, dtype: DType | None = None
+) -> Any:
+    """Return `randint` of the shape and dtype of the input."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+
+
+@function("bernoulli")
+def bernoulli(input: Any, p: float | None = None) -> Any:
+    """Return 1 with the probability that the element tells (or `p`), and 0 otherwise."""
+    dtype = input.dtype if input.dtype.is_floating_point else get_default_dtype()
+    chance = input if p is None else p
+    return as_dtype(rand(tuple(input.shape), dtype=dtype) < chance, input.dtype)
+
+
+@function()
+def normal(mean: Any, std: Any = 1.0, size: Any = None) -> Any:
+    """Return normally distributed numbers of the given means and standard deviations.
+
+    Both are numbers, with a `size`, or tensors that broadcast.
+    """
+    if size is not None:
+        return randn(size) * std + mean
+    like = mul(mean, std)
+    return randn(tuple(like.shape), dtype=like.dtype) * std + mean
+
+
+@function()
+def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
+    """Return the input with each element set to 0 with probability p, the rest over 1 - p."""
+    if not 0.0 <= p <= 1.0:
+        raise ShapeMismatch(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    return where(rand_like(input) < p, filling(0, input.dtype), input / (1 - p))
+
+
+def exponential(shape: Any, rate: float, dtype: DType) -> Any:
+    """Return numbers distributed as waiting times: of density rate * exp(-rate * x)."""
+    return log1p(-rand(shape, dtype=dtype)) / -rate
+
+
+# The generator.
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the generator over with a seed, and return it.
+
+    >>> _ = jt.manual_seed(3)
+    >>> a = jt.rand(2)
+    >>> _ = jt.manual_seed(3)
+    >>> bool((jt.rand(2) == a).all())
+    True
+    """
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Start the generator over with a seed from the operating system, and return that."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """Return the generator's seed."""
+    return default_generator.initial_seed()
+
+
+_STATE = struct.Struct("<QQ")
+
+
+def get_rng_state() -> Any:
+    """Return the generator's state, as a uint8 tensor."""
+    return display(np.frombuffer(_STATE.pack(*default_generator.state()), np.uint8).copy())
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Continue from a state that `get_rng_state` gave."""
+    data = np.asarray(new_state, np.uint8).tobytes()
+    if len(data) != _STATE.size:
+        raise TypeMismatch("RNG state is wrong size", hint="pass what get_rng_state() gave")
+    default_generator.restore(*_STATE.unpack(data))

@@ -269,9 +269,9 @@ def nan_to_num(
 
 @function("heaviside", inplace=True)
 def heaviside(input: Any, values: Any) -> Any:
-    """Return 0 where the input is negative, 1 where positive, and `values` where it is 0."""
+    """Return 1 where the input is positive, `values` where it is 0, and 0 elsewhere."""
     step = as_dtype(input > 0, input.dtype)
-    return where(eq(input, 0), values, where(isnan(input), input, step))
+    return where(eq(input, 0), values, step)
 
 
 @function("xlogy", inplace=True)

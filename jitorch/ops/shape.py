@@ -163,13 +163,13 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 moveaxis = movedim
 
 
-@function("unsqueeze", inplace=True)
+@function("unsqueeze")
 def unsqueeze(input: Any, dim: int) -> Any:
     """Return a view of the input with a dimension of size 1 put in at `dim`."""
     return apply(unsqueeze_op, input, dim=axis(dim, input.ndim + 1))
 
 
-@function("squeeze", inplace=True)
+@function("squeeze")
 def squeeze(input: Any, dim: Any = None) -> Any:
     """Return a view of the input without its dimensions of size 1 (or those of them named)."""
     chosen = axes(dim, input.ndim)

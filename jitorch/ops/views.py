@@ -22,6 +22,12 @@ def like(t: TensorType, shape: Sequence[Dim], strided: bool = False) -> TensorTy
     return TensorType(t.dtype, tuple(shape), strided, t.device)
 
 
+def _writable(view: Any, base: Any) -> Any:
+    """Let a view that NumPy protects be written to where its base may be."""
+    view.flags.writeable = base.flags.writeable
+    return view
+
+
 def _samples(*attrs: dict[str, Any]) -> Samples:
     """Return samples on a (2, 3, 4) tensor and a transposed one of the same shape."""
     x, y = ramp(2, 3, 4), np.swapaxes(ramp(4, 3, 2, dtype=np.int64), 0, 2)
@@ -137,7 +143,7 @@ def _expand_axes(x: TensorType, *, shape: Shape) -> Axes:
 expand_op = register(
     OpDef(
         name="expand",
-        eager=lambda xp, x, *, shape: xp.broadcast_to(x, shape),
+        eager=lambda xp, x, *, shape: _writable(xp.broadcast_to(x, shape), x),
         infer=_expand_infer,
         axes=_expand_axes,
         view=True,
@@ -226,7 +232,7 @@ diagonal_op = register(
     OpDef(
         name="diagonal",
         total=True,
-        eager=lambda xp, x, *, offset, dim1, dim2: xp.diagonal(x, offset, dim1, dim2),
+        eager=lambda xp, x, *, offset, dim1, dim2: _writable(xp.diagonal(x, offset, dim1, dim2), x),
         infer=_diagonal_infer,
         view=True,
         samples=_samples(
@@ -252,9 +258,6 @@ def _write_infer(base: Type, new: Type, *, view: str, **attrs: Any) -> Type:
 def _write_eager(xp: Any, base: Any, new: Any, *, view: str, **attrs: Any) -> Any:
     out = base.copy()
     target = OPS[view].eager(xp, out, **attrs)
-    if not target.flags.writeable:
-        target = target.view()
-        target.flags.writeable = True
     target[...] = new
     return out
 

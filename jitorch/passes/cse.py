@@ -1,8 +1,9 @@
 """Compute nothing twice: an op equal to an earlier one gives way to it.
 
-Two ops are equal when they have the same name, inputs and attributes, and no side effect. Attributes are
-compared as printed, since Python holds `1 == True == 1.0` and `0.0 == -0.0`. Operands that may be exchanged are
-put in one order. The earlier op must be in the same block or in one around it.
+Two ops are equal when they have the same name, inputs and attributes, and no side effect.
+Attributes are compared as printed, since Python holds `1 == True == 1.0` and `0.0 == -0.0`.
+Operands that may be exchanged are put in one order. The earlier op must be in the same block or in
+one around it.
 
 A tensor that the caller gets keeps memory of its own: `return x + 1, x + 1` are two tensors.
 
@@ -24,7 +25,14 @@ from jitorch.ir.alias import escaping, owns_memory
 from jitorch.ir.core import Block, Graph, Op, Value
 from jitorch.ir.opdef import OPS
 from jitorch.ir.printer import print_attr
-from jitorch.ir.rebuild import Scope, substitute_attr, substitute_dims, with_block, with_ops, with_parts
+from jitorch.ir.rebuild import (
+    Scope,
+    substitute_attr,
+    substitute_dims,
+    with_block,
+    with_ops,
+    with_parts,
+)
 
 Key = tuple[object, ...]
 Seen = dict[Key, tuple[Value, ...]]

@@ -1,8 +1,9 @@
 """Drop what nobody uses.
 
-From the last op to the first: an op stays if it has a side effect, if one of its values is used, or if a size
-that it binds is. Of an `if` the unused results go, of a `loop` the carried values that only serve themselves. A
-loop without side effects whose results nobody uses goes too, even if it might not end.
+From the last op to the first: an op stays if it has a side effect, if one of its values is used, or
+if a size that it binds is. Of an `if` the unused results go, of a `loop` the carried values that
+only serve themselves. A loop without side effects whose results nobody uses goes too, even if it
+might not end.
 
     %0: f32[n] = exp(%x)                                     -
     %a: f32[n], %b: f32[n] = if(%c) () {                     %a: f32[n] = if(%c) () {
@@ -76,7 +77,8 @@ class _Sweep:
 
     def loop(self, op: Op, used: list[int]) -> Op:
         (body,) = op.blocks
-        # A carried value stays if its result is used, or if the body uses it to make one that stays.
+        # A carried value stays if its result is used, or if the body uses it to make one that
+        # stays.
         while True:
             trial = _Sweep.__new__(_Sweep)
             trial.binder, trial.live = self.binder, set(self.live)
@@ -94,10 +96,16 @@ class _Sweep:
 
 
 def _has_effect(op: Op) -> bool:
-    return not OPS[op.name].pure or any(not OPS[inner.name].pure for b in op.blocks for inner in walk(b))
+    return not OPS[op.name].pure or any(
+        not OPS[inner.name].pure for b in op.blocks for inner in walk(b)
+    )
 
 
-def _changed(op: Op, inputs: Sequence[Value], outputs: Sequence[Value], blocks: tuple[Block, ...]) -> Op:
-    if len(outputs) == len(op.outputs) and all(a is b for a, b in zip(blocks, op.blocks, strict=True)):
+def _changed(
+    op: Op, inputs: Sequence[Value], outputs: Sequence[Value], blocks: tuple[Block, ...]
+) -> Op:
+    if len(outputs) == len(op.outputs) and all(
+        a is b for a, b in zip(blocks, op.blocks, strict=True)
+    ):
         return op
     return replace(op, inputs=tuple(inputs), outputs=tuple(outputs), blocks=blocks)

@@ -1,8 +1,9 @@
 """Replace composite ops by the ops they are made of.
 
-A composite (`softmax`, `layer_norm`, ...) is a function of other ops; the front ends keep it whole so that
-graphs read as they were written. From here on every op is one that a kernel, a library or the interpreter
-carries out, and fusion and the other passes see through what was composite. The user's place stays.
+A composite (`softmax`, `layer_norm`, ...) is a function of other ops; the front ends keep it whole
+so that graphs read as they were written. From here on every op is one that a kernel, a library or
+the interpreter carries out, and fusion and the other passes see through what was composite. The
+user's place stays.
 
     %y: f32[n, 4] = softmax(%x) {dim=1}
 
@@ -48,7 +49,9 @@ def _expanded(op: Op, taken: set[str]) -> tuple[list[Op], tuple[Value, ...]]:
         ops, results = compose(OPS[op.name], op.inputs, op.attrs, taken)
     scope, out = Scope(), list[Op]()
     for inner in ops:
-        inner = Op(inner.name, scope.all(inner.inputs), inner.outputs, inner.attrs, inner.blocks, inner.loc)
+        inner = Op(
+            inner.name, scope.all(inner.inputs), inner.outputs, inner.attrs, inner.blocks, inner.loc
+        )
         if OPS[inner.name].compose is None:
             out.append(inner)
             continue
@@ -64,8 +67,11 @@ def _named(
 ) -> tuple[list[Op], Sequence[Value]]:
     """Let the results be the composite's own outputs where an op makes them, so that names stay."""
     made = {v for op in ops for v in op.outputs}
-    scope = Scope({r: o for r, o in zip(results, outputs, strict=True) if r in made and r.type == o.type})
+    scope = Scope(
+        {r: o for r, o in zip(results, outputs, strict=True) if r in made and r.type == o.type}
+    )
     renamed = [
-        Op(op.name, scope.all(op.inputs), scope.all(op.outputs), op.attrs, op.blocks, op.loc) for op in ops
+        Op(op.name, scope.all(op.inputs), scope.all(op.outputs), op.attrs, op.blocks, op.loc)
+        for op in ops
     ]
     return renamed, scope.all(results)

@@ -1,14 +1,15 @@
 """The iteration domain of a set of fusible ops: which dimensions of which values are one loop.
 
-Every dimension whose size is not the number 1 belongs to an *axis*. Elementwise ops join the axes of
-their operands, reductions drop axes, and ops that only rename dimensions (`OpDef.axes`) rename them:
+Every dimension whose size is not the number 1 belongs to an *axis*. Elementwise ops join the axes
+of their operands, reductions drop axes, and ops that only rename dimensions (`OpDef.axes`) rename
+them:
 
     %c: f32[n, m] = sub(%x, %mean)        x: (i, j)   mean: (i, -)   c: (i, j)
     %s: f32[n] = sum(%c) {dim=(1,)}       s: (i,)     reduced: {j}
 
-Fusion asks `analyse` whether ops can share a loop nest; the kernel generator asks it again, of the fused
-block alone, for the loops. Tensors from outside get new axes at each use, so that `x + x.T` reads `x` in
-two ways; the axes of a value that the set computes are the same at all uses.
+Fusion asks `analyse` whether ops can share a loop nest; the kernel generator asks it again, of the
+fused block alone, for the loops. Tensors from outside get new axes at each use, so that `x + x.T`
+reads `x` in two ways; the axes of a value that the set computes are the same at all uses.
 """
 
 from __future__ import annotations
@@ -227,10 +228,16 @@ class _Analysis:
                 raise Mismatch("their shapes differ")
         reduced = self.reduced_axes(set(main))
         number = {axis: i for i, axis in enumerate(main)}
-        rename = lambda axes: tuple(None if a is None else number[self.find(a)] for a in axes)  # noqa: E731
-        of = {v: rename(axes) for v, axes in self.of.items()}
-        reads = {k: Read(r.root, rename(r.dims), rename(r.shape)) for k, r in self.reads.items()}
-        varies = self.varies(reads, {op: frozenset(_known(rename(r))) for op, r in self.reductions.items()})
+
+        def numbered(axes: Axes) -> Axes:
+            return tuple(None if a is None else number[self.find(a)] for a in axes)
+
+        of = {v: numbered(axes) for v, axes in self.of.items()}
+        reads = {
+            key: Read(r.root, numbered(r.dims), numbered(r.shape)) for key, r in self.reads.items()
+        }
+        folded = {op: frozenset(_known(numbered(axes))) for op, axes in self.reductions.items()}
+        varies = self.varies(reads, folded)
         sizes = tuple(self.sizes[a] for a in main)
         return Domain(sizes, frozenset(number[a] for a in reduced), of, reads, varies)
 

@@ -1,8 +1,9 @@
 """Carry out at compile time what depends on constants only.
 
-An op without side effects whose inputs are all constants is run by its own `eager` function, and a constant
-takes its place. Only numbers and 0-d tensors are kept: a large constant would be stored, where making it costs
-little. An op that raises is left where it is, for the user to see it raise there.
+An op without side effects whose inputs are all constants is run by its own `eager` function, and a
+constant takes its place. Only numbers and 0-d tensors are kept: a large constant would be stored,
+where making it costs little. An op that raises is left where it is, for the user to see it raise
+there.
 
     %0: f32[] = constant() {value=2.0, dtype=f32}
     %1: f32[] = sqrt(%0)

@@ -4,29 +4,35 @@
     %q: f32[n, m] = mul(%d, %d)          ->          ... sub, mul, sum ...
     %s: f32[] = sum(%q) {dim=(0, 1), ...}        }
 
-`plan_fusion` is the analysis. It goes over a block's ops in order and merges the group of each with the
-groups that produce its operands, the latest first, wherever `passes/domain.py` finds common loops, the merge
-makes no cycle, and nothing costly would be computed again and again. Then groups that read the same tensor
-are merged where they can be. `fuse` rewrites the graph by the plan. Ops that cost nothing (renamed dimensions,
-constants) belong to no group: each group gets its own copy.
+`plan_fusion` is the analysis. It goes over a block's ops in order and merges the group of each with
+the groups that produce its operands, the latest first, wherever `passes/domain.py` finds common
+loops, the merge makes no cycle, and nothing costly would be computed again and again. Then groups
+that read the same tensor are merged where they can be. `fuse` rewrites the graph by the plan. Ops
+that cost nothing (renamed dimensions, constants) belong to no group: each group gets its own copy.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jitorch.ir.core import Block, Graph, Op, Value, free_values, walk
-from jitorch.ir.dims import Shape, Sym, symbols
+from jitorch.ir.dims import Shape
+from jitorch.ir.facts import binders, op_symbols, type_symbols
 from jitorch.ir.opdef import OPS
-from jitorch.ir.types import ListType, ScalarType, TensorType, TupleType, Type
+from jitorch.ir.rebuild import Rewrite, inline, rebuild
+from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
+from jitorch.passes.dce import dce
 from jitorch.passes.domain import Domain, Mismatch, analyse, is_free, is_fusible
 
 # A kernel has an argument slot for each tensor, and its compile time grows with its ops.
 MAX_OPS = 256
 MAX_TENSORS = 64
+
+_REPEATED = "once for every element of a larger shape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class FusionPlan:
 
 
 def plan_fusion(graph: Graph) -> FusionPlan:
-    """Return which ops of the graph to fuse."""
+    """Return which ops of the graph to fuse. What nothing uses must be gone, see `dce`."""
     groups: list[Group] = []
     reasons: list[str] = []
     for block in _blocks(graph.block):
@@ -65,9 +71,21 @@ def plan_fusion(graph: Graph) -> FusionPlan:
 
 def fuse(graph: Graph) -> Graph:
     """Make each group of fusible ops one `fused` op."""
-    plan = plan_fusion(graph)
+    live = dce(graph)
+    plan = plan_fusion(live)
+    if not plan.groups:
+        return graph
     group_of = {op: group for group in plan.groups for op in group.ops}
-    return replace(graph, block=_rewrite(graph.block, group_of))
+    return replace(live, block=_rewrite(live.block, group_of))
+
+
+def unfuse(graph: Graph) -> Graph:
+    """Put the ops of each `fused` op in its place: the graph as it was before `fuse`."""
+
+    def visit(op: Op) -> Rewrite:
+        return inline(op.blocks[0], op.inputs) if op.name == "fused" else op
+
+    return rebuild(graph, visit)
 
 
 def _blocks(block: Block) -> Iterator[Block]:
@@ -87,6 +105,7 @@ class Dependencies:
     def __init__(self, block: Block) -> None:
         self.ops = block.ops
         self.producer = {v: i for i, op in enumerate(block.ops) for v in op.outputs}
+        self.free = [is_fusible(op) and is_free(op) for op in block.ops]
         self.before: list[set[int]] = []
         binder: dict[str, int] = {}
         effect: int | None = None
@@ -107,6 +126,18 @@ class Dependencies:
             for name in _new_symbols(op):
                 binder.setdefault(name, i)
 
+    def behind_free(self, i: int) -> set[int]:
+        """Return the ops that op `i` depends on, with free ops replaced by what they depend on."""
+        out: set[int] = set()
+        todo = list(self.before[i])
+        while todo:
+            j = todo.pop()
+            if self.free[j]:
+                todo += self.before[j]
+            else:
+                out.add(j)
+        return out
+
 
 def _with_inner(op: Op) -> Iterator[Op]:
     yield op
@@ -121,54 +152,15 @@ def _operands(op: Op) -> list[Value]:
 def _symbols_used(op: Op) -> set[str]:
     names: set[str] = set()
     for each in _with_inner(op):
-        for attr in each.attrs.values():
-            names.update(_attr_symbols(attr))
-        for v in each.outputs:
-            names.update(_type_symbols(v.type))
+        names |= op_symbols(each)
+        names.update(name for v in each.outputs for name in type_symbols(v.type))
     return names
-
-
-def _attr_symbols(attr: object) -> Iterator[str]:
-    if isinstance(attr, tuple):
-        for a in attr:
-            yield from _attr_symbols(a)
-    elif isinstance(attr, Sym):
-        yield from symbols(attr)
-
-
-def _type_symbols(t: Type) -> Iterator[str]:
-    match t:
-        case TensorType():
-            for d in t.shape:
-                yield from symbols(d)
-        case ScalarType(value=value) if value is not None:
-            yield from symbols(value)
-        case ListType(item):
-            yield from _type_symbols(item)
-        case TupleType(items):
-            for item in items:
-                yield from _type_symbols(item)
 
 
 def _new_symbols(op: Op) -> set[str]:
     """Return the symbols that the op's results give a value: those its inputs do not mention."""
-    old = {name for v in op.inputs for name in _type_symbols(v.type)}
-    old.update(name for attr in op.attrs.values() for name in _attr_symbols(attr))
-    return {name for v in op.outputs for name in _bound(v.type)} - old
-
-
-def _bound(t: Type) -> Iterator[str]:
-    """Yield the symbols that stand alone in a type, which a value of the type gives a value."""
-    match t:
-        case TensorType():
-            yield from (str(d) for d in t.shape if isinstance(d, Sym) and str(d).isidentifier())
-        case ScalarType(value=Sym() as value) if str(value).isidentifier():
-            yield str(value)
-        case ListType(item):
-            yield from _bound(item)
-        case TupleType(items):
-            for item in items:
-                yield from _bound(item)
+    old = {name for v in op.inputs for name in type_symbols(v.type)} | op_symbols(op)
+    return {name for v in op.outputs for name in binders(v.type)} - old
 
 
 # ---------------------------------------------------------------------------------------- analysis
@@ -181,29 +173,19 @@ class _Grouping:
         self.block = block
         self.ops = block.ops
         self.deps = Dependencies(block)
-        self.free = [is_fusible(op) and is_free(op) for op in self.ops]
-        self.fusible = [is_fusible(op) and not free for op, free in zip(self.ops, self.free, strict=True)]
+        self.free = self.deps.free
+        self.fusible = [
+            is_fusible(op) and not free for op, free in zip(self.ops, self.free, strict=True)
+        ]
         self.parent = list(range(len(self.ops)))
         self.members = {i: [i] for i in range(len(self.ops)) if not self.free[i]}
-        self.needs = {i: self.through_free(i) for i in self.members}
+        self.needs = {i: self.deps.behind_free(i) for i in self.members}
         self.users = self.find_users()
         self.uniform: dict[int, Shape | None] = {i: self.uniform_shape(i) for i in self.members}
         self.reasons: list[str] = []
 
-    def through_free(self, i: int) -> set[int]:
-        """Return the ops that op `i` depends on, with free ops replaced by what they depend on."""
-        out: set[int] = set()
-        todo = list(self.deps.before[i])
-        while todo:
-            j = todo.pop()
-            if self.free[j]:
-                todo += self.deps.before[j]
-            else:
-                out.add(j)
-        return out
-
     def find_users(self) -> dict[Value, set[int]]:
-        """Return the ops that use each value, also through free ops; -1 stands for the block's result."""
+        """Return the ops that use each value, also behind free ops; -1 for the block's results."""
         users: dict[Value, set[int]] = {}
         for i, op in enumerate(self.ops):
             if not self.free[i]:
@@ -247,7 +229,12 @@ class _Grouping:
         for j in sorted(self.value_producers(i), reverse=True):
             if self.find(i) == self.find(j):
                 continue
-            reason = self.merge(i, j) if self.fusible[j] else "it is not a kernel"
+            if not self.fusible[j]:
+                reason = f"{self.ops[j].name} is a library call"
+                if any(isinstance(v.type, TensorType) for v in self.ops[j].outputs):
+                    self.reasons.append(f"{_name(self.ops[i])}: {reason}")
+                continue
+            reason = self.merge(i, j)
             if reason:
                 self.reasons.append(f"{_name(self.ops[i])} with {_name(self.ops[j])}: {reason}")
 
@@ -272,7 +259,7 @@ class _Grouping:
                     if isinstance(v.type, TensorType) and v.type.shape:
                         readers.setdefault(v, []).append(i)
         for indices in readers.values():
-            for i, j in zip(indices, indices[1:], strict=False):
+            for i, j in itertools.pairwise(indices):
                 if self.find(i) != self.find(j):
                     self.merge(i, j)
 
@@ -297,7 +284,10 @@ class _Grouping:
         if self.makes_cycle(a, b):
             return "an op between them needs the one and is needed by the other"
         ops = self.with_free(members)
-        if len({v for op in ops for v in (*op.inputs, *op.outputs)} & self.crossing(members)) > MAX_TENSORS:
+        if (
+            len({v for op in ops for v in (*op.inputs, *op.outputs)} & self.crossing(members))
+            > MAX_TENSORS
+        ):
             return f"a kernel takes at most {MAX_TENSORS} tensors"
         if self.uniform[a] is not None and self.uniform[a] == self.uniform[b]:
             return ""
@@ -335,8 +325,12 @@ class _Grouping:
     def crossing(self, members: Iterable[int]) -> set[Value]:
         """Return the values that the group reads from outside or hands out."""
         inside = set(members)
-        read = {v for i in inside for v in self.ops[i].inputs if self.deps.producer.get(v) not in inside}
-        return read | {v for i in inside for v in self.ops[i].outputs if self.users.get(v, set()) - inside}
+        read = {
+            v for i in inside for v in self.ops[i].inputs if self.deps.producer.get(v) not in inside
+        }
+        return read | {
+            v for i in inside for v in self.ops[i].outputs if self.users.get(v, set()) - inside
+        }
 
     def waste(self, members: Sequence[int], domain: Domain) -> str:
         """Return why a kernel over the domain would do work more than once, "" if it would not."""
@@ -349,19 +343,21 @@ class _Grouping:
             if axes == whole:
                 continue
             if op.output in handed_out:
-                return f"the result of {_name(op)} would be stored once for every element of a larger shape"
+                return f"the result of {_name(op)} would be stored {_REPEATED}"
             varies = domain.varies[op.output]
             if is_expensive(op) and varies and not _leading(varies):
-                return f"{_name(op)} would be computed once for every element of a larger shape"
+                return f"{_name(op)} would be computed {_REPEATED}"
         return ""
 
     def groups(self) -> list[Group]:
-        roots = sorted((g for g in self.members if self.fusible[g]), key=lambda g: self.members[g][0])
+        roots = sorted(
+            (g for g in self.members if self.fusible[g]), key=lambda g: self.members[g][0]
+        )
         return [Group(tuple(self.ops[i] for i in self.members[g])) for g in roots]
 
 
 def _leading(axes: frozenset[int]) -> bool:
-    """Whether the axes are the outermost ones, so that what varies with them is computed once per row."""
+    """Whether the axes are the outermost ones: what varies with them is computed once per row."""
     return axes == frozenset(range(len(axes)))
 
 
@@ -378,70 +374,43 @@ def _rewrite(block: Block, group_of: dict[Op, Group]) -> Block:
     """Return the block with each group as one op, in an order that keeps every dependency."""
     deps = Dependencies(block)
     number = {op: i for i, op in enumerate(block.ops)}
-    node: dict[int, int] = {}  # op number -> the number of the last op of its group
+    # A group stands where its last op was.
+    place = [
+        number[group_of[op].ops[-1]] if op in group_of else i for i, op in enumerate(block.ops)
+    ]
+    needs: dict[int, set[int]] = {i: set() for i in place}
     for i, op in enumerate(block.ops):
-        node[i] = number[group_of[op].ops[-1]] if op in group_of else i
-    emitted: dict[int, Op] = {}
-    for i, op in enumerate(block.ops):
-        if op in group_of and node[i] == i:
-            emitted[i] = _fused_op(group_of[op], deps, block)
-        elif op not in group_of:
-            emitted[i] = replace(op, blocks=tuple(_rewrite_inner(op, b, group_of) for b in op.blocks))
-    ordered = _topological(emitted, node, deps, group_of, block)
-    return _without_unused(Block(block.params, tuple(ordered), block.results))
+        before = deps.behind_free(i) if op in group_of else deps.before[i]
+        needs[place[i]] |= {place[j] for j in before} - {place[i]}
+    ops = []
+    for i in _topological(needs):
+        op = block.ops[i]
+        if op in group_of:
+            ops.append(_fused_op(group_of[op], deps, block))
+        elif op.blocks and op.name != "fused":
+            ops.append(replace(op, blocks=tuple(_rewrite(b, group_of) for b in op.blocks)))
+        else:
+            ops.append(op)
+    return _without_unused(Block(block.params, tuple(ops), block.results))
 
 
-def _rewrite_inner(op: Op, block: Block, group_of: dict[Op, Group]) -> Block:
-    return block if op.name == "fused" else _rewrite(block, group_of)
-
-
-def _topological(
-    emitted: dict[int, Op],
-    node: dict[int, int],
-    deps: Dependencies,
-    group_of: dict[Op, Group],
-    block: Block,
-) -> list[Op]:
-    """Return the ops so that each comes after what it needs, else in the order they had."""
-    needs: dict[int, set[int]] = {i: set() for i in emitted}
-    for i in range(len(block.ops)):
-        needs[node[i]] |= {node[j] for j in deps.before[i]} - {node[i]}
-    for i, op in emitted.items():
-        if op.name == "fused":  # copies of free ops inside it need what those need
-            needs[i] |= {node[deps.producer[v]] for v in op.inputs if v in deps.producer} - {i}
-            needs[i] = _skip_free(needs[i], i, deps, node, block)
+def _topological(needs: dict[int, set[int]]) -> list[int]:
+    """Return the numbers so that each comes after those it needs, else in ascending order."""
     waiting: dict[int, list[int]] = {}
-    missing = {i: len(n) for i, n in needs.items()}
     for i, wanted in needs.items():
         for j in wanted:
             waiting.setdefault(j, []).append(i)
+    missing = {i: len(wanted) for i, wanted in needs.items()}
     ready = [i for i, count in missing.items() if count == 0]
     heapq.heapify(ready)
-    out: list[Op] = []
+    out: list[int] = []
     while ready:
-        i = heapq.heappop(ready)
-        out.append(emitted[i])
-        for j in waiting.get(i, ()):
+        out.append(heapq.heappop(ready))
+        for j in waiting.get(out[-1], ()):
             missing[j] -= 1
             if missing[j] == 0:
                 heapq.heappush(ready, j)
-    assert len(out) == len(emitted), "a group depends on itself"
-    return out
-
-
-def _skip_free(
-    needs: set[int], me: int, deps: Dependencies, node: dict[int, int], block: Block
-) -> set[int]:
-    """Replace free ops among the needs of a fused op by what they need: it has copies of its own."""
-    out: set[int] = set()
-    todo = list(needs)
-    while todo:
-        j = todo.pop()
-        op = block.ops[j]
-        if is_fusible(op) and is_free(op):
-            todo += [node[k] for k in deps.before[j] if node[k] != me]
-        else:
-            out.add(j)
+    assert len(out) == len(needs), "a group depends on itself"
     return out
 
 
@@ -489,7 +458,7 @@ def _users_outside(group: Group, block: Block) -> set[Value]:
 
 
 def _without_unused(block: Block) -> Block:
-    """Drop free ops that only kernels used, which have their own copies, and outputs nobody uses."""
+    """Drop free ops of which kernels have copies, and results of kernels that only those used."""
     ops: list[Op] = []
     used = set(block.results)
     for op in reversed(block.ops):
@@ -504,10 +473,7 @@ def _without_unused(block: Block) -> Block:
 
 def _with_outputs(op: Op, used: set[Value]) -> Op:
     kept = [i for i, v in enumerate(op.outputs) if v in used]
-    if len(kept) == len(op.outputs):
-        return op
     (body,) = op.blocks
     results = tuple(body.results[i] for i in kept)
-    return replace(
-        op, outputs=tuple(op.outputs[i] for i in kept), blocks=(replace(body, results=results),)
-    )
+    outputs = tuple(op.outputs[i] for i in kept)
+    return replace(op, outputs=outputs, blocks=(replace(body, results=results),))

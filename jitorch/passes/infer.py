@@ -1,8 +1,9 @@
 """Make types as exact as what is known by now allows.
 
-Every op's type rule runs again, on the types that its inputs have now. Sizes that the front end left open and
-that turn out to be known (both branches give the same, a loop never changes it) are replaced throughout.
-Constraints that have become trivial go. Symbols without a name fit to read get one: n, m, k, ...
+Every op's type rule runs again, on the types that its inputs have now. Sizes that the front end
+left open and that turn out to be known (both branches give the same, a loop never changes it) are
+replaced throughout. Constraints that have become trivial go. Symbols without a name fit to read get
+one: n, m, k, ...
 
     graph @f(%x: f32[s_0], %c: bool) where (s_0 == s_0) {      graph @f(%x: f32[n], %c: bool) {
       %y: f32[u0] = if(%c) () {                                  %y: f32[n] = if(%c) () {
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from jitorch.errors import CompileError
+from jitorch.ir.alias import items
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import Dim, symbol, symbols, using_facts
 from jitorch.ir.facts import OPEN, all_symbols, bound_by, definitions, facts_of, plain, type_symbols
@@ -53,6 +55,7 @@ def refine(graph: Graph) -> Graph:
 
 def _retyped(graph: Graph) -> Graph:
     binder = bound_by(graph)
+    fixed = set(items(graph.walk()))
 
     def visit(op: Op) -> Op:
         if op.blocks:
@@ -62,7 +65,8 @@ def _retyped(graph: Graph) -> Graph:
                 types = result_types(op.name, [v.type for v in op.inputs], op.attrs)
             except CompileError:
                 return op  # not before symbols found equal are replaced, in the next round
-        outputs = tuple(_exact(v, t, binder) for v, t in zip(op.outputs, types, strict=True))
+        pairs = zip(op.outputs, types, strict=True)
+        outputs = tuple(_exact(v, t, binder, v in fixed) for v, t in pairs)
         return op if outputs == op.outputs else replace(op, outputs=outputs)
 
     return rebuild(graph, visit)
@@ -75,14 +79,19 @@ def _block_types(op: Op) -> tuple[Type, ...]:
     then, otherwise = (b.results for b in op.blocks)
     return tuple(
         replace(v.type, strided=a.type.strided or b.type.strided)
-        if isinstance(v.type, TensorType) and isinstance(a.type, TensorType) and isinstance(b.type, TensorType)
+        if isinstance(v.type, TensorType)
+        and isinstance(a.type, TensorType)
+        and isinstance(b.type, TensorType)
         else v.type
         for v, a, b in zip(op.outputs, then, otherwise, strict=True)
     )
 
 
-def _exact(v: Value, rule: Type, binder: dict[str, Value]) -> Value:
-    """Return `v`, or one of the type that its rule gives where that says more."""
+def _exact(v: Value, rule: Type, binder: dict[str, Value], fixed: bool) -> Value:
+    """Return `v`, or one of the type that its rule gives where that says more.
+
+    Where `fixed`, the layout stays, since the items of a list have one.
+    """
 
     def better(declared: Dim, found: Dim) -> Dim:
         name = plain(declared)
@@ -92,8 +101,12 @@ def _exact(v: Value, rule: Type, binder: dict[str, Value]) -> Value:
     t = v.type
     if isinstance(t, TensorType) and isinstance(rule, TensorType):
         shape = tuple(map(better, t.shape, rule.shape))
-        new: Type = replace(t, shape=shape, strided=rule.strided)
-    elif isinstance(t, ScalarType) and isinstance(rule, ScalarType) and rule.value not in (None, OPEN):
+        new: Type = replace(t, shape=shape, strided=t.strided if fixed else rule.strided)
+    elif (
+        isinstance(t, ScalarType)
+        and isinstance(rule, ScalarType)
+        and rule.value not in (None, OPEN)
+    ):
         assert rule.value is not None
         new = replace(t, value=rule.value if t.value is None else better(t.value, rule.value))
     else:
@@ -128,7 +141,9 @@ def _meetings(op: Op) -> Iterator[tuple[Value, list[Value]]]:
             yield v, [a, b]
     elif op.name == "loop":
         (body,) = op.blocks
-        for param, init, result in zip(body.params[1:], op.inputs[2:], body.results[1:], strict=True):
+        for param, init, result in zip(
+            body.params[1:], op.inputs[2:], body.results[1:], strict=True
+        ):
             yield param, [init, result]
         for out, param in zip(op.outputs, body.params[1:], strict=True):
             yield out, [param]
@@ -141,7 +156,7 @@ def _dims(t: Type) -> tuple[Dim | None, ...]:
 
 
 def _named(graph: Graph) -> Graph:
-    """Give the symbols that a person would not have named the usual letters, in order of appearance."""
+    """Give symbols that no person would have named so the usual letters, as they appear."""
     used = all_symbols(graph)
     letters = (c for c in "nmkpqrstvw" if c not in used)
     names: dict[str, Dim] = {}

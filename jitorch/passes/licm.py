@@ -1,8 +1,8 @@
 """Move what a loop computes anew each time, and always the same, in front of the loop.
 
-An op moves out if it has no side effect and takes nothing that the loop makes. A loop may run zero times, so an
-op that can raise moves only out of a loop that is known to run, and only from before its first side effect.
-Inner loops come first: what leaves one may then leave the next.
+An op moves out if it has no side effect and takes nothing that the loop makes. A loop may run zero
+times, so an op that can raise moves only out of a loop that is known to run, and only from before
+its first side effect. Inner loops come first: what leaves one may then leave the next.
 
     %y: f32[n] = loop(%k, %true, %x) (%i: int(i), %a: f32[n]) {
       %0: f32[n] = exp(%w)

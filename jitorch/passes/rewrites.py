@@ -1,7 +1,7 @@
 """Rules that a pattern can't spell: views, casts, lists, control flow. `simplify` applies them.
 
-Each is a function of an op, of what is known about the values around it, and of a builder for new ops; it
-returns the values to put in place of the op's outputs, or None where it does not apply.
+Each is a function of an op, of what is known about the values around it, and of a builder for new
+ops; it returns the values to put in place of the op's outputs, or None where it does not apply.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def view_of_everything(op: Op, known: Known, build: Builder) -> Made:
 
 @rewrite("reshape")
 def reshape_of_view(op: Op, known: Known, build: Builder) -> Made:
-    """Of two reshapes the last one tells the shape; dimensions of size 1 put in or out are none to it."""
+    """The last reshape tells the shape, whatever a reshape, squeeze or unsqueeze did before."""
     inner = known.maker(op.inputs[0])
     if inner is None or inner.name not in ("reshape", "squeeze", "unsqueeze") or _strided(inner):
         return None  # a strided tensor may be copied by the one and not by the other
@@ -98,7 +98,11 @@ def permute_of_permute(op: Op, known: Known, build: Builder) -> Made:
 def expand_of_expand(op: Op, known: Known, build: Builder) -> Made:
     """Of two expansions the last one tells the shape."""
     inner = known.made_by(op.inputs[0], "expand")
-    return None if inner is None else [build.emit1("expand", inner.inputs, {"shape": op.attrs["shape"]})]
+    return (
+        None
+        if inner is None
+        else [build.emit1("expand", inner.inputs, {"shape": op.attrs["shape"]})]
+    )
 
 
 @rewrite("slice")
@@ -184,7 +188,11 @@ def _exact(narrow: DType, wide: DType) -> bool:
 def division_by_power_of_two(op: Op, known: Known, build: Builder) -> Made:
     """`x / 8` is `x * 0.125`, exactly, where the reciprocal is a normal number of the dtype."""
     x, y = op.inputs
-    if not isinstance(x.type, TensorType) or not isinstance(y.type, TensorType) or x.type.dtype.kind != "float":
+    if (
+        not isinstance(x.type, TensorType)
+        or not isinstance(y.type, TensorType)
+        or x.type.dtype.kind != "float"
+    ):
         return None
     value = known.constant(y)
     if not isinstance(value, (int, float)) or value in (0, 1, -1) or not math.isfinite(value):

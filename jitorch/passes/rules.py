@@ -1,21 +1,21 @@
 """The table of algebraic rules that `simplify` applies, one row each.
 
-A row holds if both sides have the same value for every input: NaN, infinities, signed zeros, empty and 0-d
-tensors included. `tests/passes/test_rules.py` evaluates both sides of every row. What is not here, and why:
+A row holds if both sides have the same value for every input: NaN, infinities, signed zeros, empty
+and 0-d tensors included. `tests/passes/test_rules.py` evaluates both sides of every row. What is
+not here, and why:
 
-    x + 0 -> x          for floats: -0.0 + 0 is 0.0. `x + -0.0` and `x - 0` keep every value, and are here
-    x * 0 -> 0          for floats: NaN and infinity give NaN, and -1.0 gives -0.0
-    x - x, x / x        for floats: NaN, infinity, 0 / 0
-    pow(x, 0.5) -> sqrt pow(-0.0, 0.5) is 0.0 and sqrt(-0.0) is -0.0; pow(-inf, 0.5) is inf and sqrt(-inf) NaN
-    exp(log(x)) -> x    rounding, and NaN below 0
-    not (x < y) -> x >= y    for floats: NaN
-    x * 1, x / 1        for complex: inf * 1 has a NaN part
+    x + 0 -> x               floats: -0.0 + 0 is 0.0. `x + -0.0` and `x - 0` keep every value: here
+    x * 0 -> 0               floats: NaN and infinity give NaN, and -1.0 gives -0.0
+    x - x, x / x             floats: NaN, infinity, 0 / 0
+    pow(x, 0.5) -> sqrt(x)   pow(-0.0, 0.5) is 0.0 and pow(-inf, 0.5) inf, sqrt gives -0.0 and NaN
+    exp(log(x)) -> x         rounding, and NaN below 0
+    not (x < y) -> x >= y    floats: NaN
+    x * 1, x / 1 -> x        complex: inf * 1 has a NaN part
 """
 
 from __future__ import annotations
 
 import ast
-
 from dataclasses import dataclass
 from typing import Union
 
@@ -34,7 +34,8 @@ class Call:
 class Rule:
     """`left` may be replaced by `right` for operands of the given kinds of dtype.
 
-    `ulp` is how far apart the sides may be: 0, unless the op on the left only promises a bound itself.
+    `ulp` is how far apart the sides may be: 0, unless the op on the left itself only promises a
+    bound.
     """
 
     text: str
@@ -48,7 +49,7 @@ class Rule:
 
 
 def rule(left: str, right: str, kinds: str, ulp: int = 0) -> Rule:
-    """Return the row that two expressions spell: names are any value, numbers constants, calls ops."""
+    """Return the row that two expressions spell: names are values, numbers constants, calls ops."""
     pattern = _pattern(ast.parse(left, mode="eval").body)
     assert isinstance(pattern, Call), left
     made = _pattern(ast.parse(right, mode="eval").body)
@@ -132,5 +133,3 @@ def by_op(rules: tuple[Rule, ...]) -> dict[str, list[Rule]]:
     for r in rules:
         out.setdefault(r.left.name, []).append(r)
     return out
-
-

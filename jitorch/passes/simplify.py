@@ -1,8 +1,8 @@
 """Apply the rules: an op, or a few, that mean the same as something simpler.
 
-Algebra is the table in `rules.py`; views, casts, lists and control flow are the functions in `rewrites.py`. A
-rule is applied only where the new value fits the type of the old. A tensor that the caller gets is not replaced
-by one that shares memory with another.
+Algebra is the table in `rules.py`; views, casts, lists and control flow are the functions in
+`rewrites.py`. A rule is applied only where the new value fits the type of the old. A tensor that
+the caller gets is not replaced by one that shares memory with another.
 
     %0: f32[n] = mul(%x, %one)
     %1: f32[n] = neg(%0)
@@ -18,13 +18,13 @@ and leaves ops without use to `dce`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jitorch.errors import CompileError, at
-from jitorch.ir.alias import escaping, is_container, owns_memory, reachable
+from jitorch.ir.alias import escaping, items, owns_memory, reachable
 from jitorch.ir.builder import Builder
 from jitorch.ir.core import Block, Graph, Op, Value
 from jitorch.ir.dims import using_facts
@@ -41,11 +41,17 @@ _RULES = by_op(RULES)
 
 
 def simplify(graph: Graph) -> Graph:
-    """Return the graph with the rules applied, to ops that they make too."""
-    simplifier = _Simplifier(graph)
-    with using_facts(facts_of(graph)):
-        made = rebuild(graph, simplifier.visit, simplifier.scope)
-    return graph if made is graph else refine(made)
+    """Return the graph with the rules applied until none does any more.
+
+    Once more after each change, since a size that one rule made known may let another apply.
+    """
+    while True:
+        simplifier = _Simplifier(graph)
+        with using_facts(facts_of(graph)):
+            made = rebuild(graph, simplifier.visit, simplifier.scope)
+        if made is graph:
+            return graph
+        graph = refine(made)
 
 
 class _Simplifier:
@@ -53,7 +59,7 @@ class _Simplifier:
         self.taken = all_symbols(graph)
         self.binder = bound_by(graph)
         self.kept = escaping(graph)
-        self.rigid = set(_items(graph.walk()))
+        self.rigid = set(items(graph.walk()))
         self.known = Known()
         self.scope = Scope()
 
@@ -82,16 +88,19 @@ class _Simplifier:
             if values is not None and self.allowed(op, builder.ops, values):
                 pairs = zip(op.outputs, values, strict=True)
                 self.kept |= reachable(builder.ops, [n for v, n in pairs if v in self.kept])
-                self.rigid.update(_items(builder.ops))
+                self.rigid.update(items(builder.ops))
                 return self.hinted(op, builder.ops, values)
         return None
 
     def allowed(self, op: Op, ops: Sequence[Op], values: Sequence[Value]) -> bool:
         for old, new in zip(op.outputs, values, strict=True):
             fresh = {s for s in binders(old.type) if self.binder.get(s) is old}
-            if first_misfit([(new.type, old.type)], set(type_symbols(old.type)) - fresh) is not None:
+            if (
+                first_misfit([(new.type, old.type)], set(type_symbols(old.type)) - fresh)
+                is not None
+            ):
                 return False
-            if old in self.rigid and old.type != new.type:
+            if old in self.rigid and _strided(old) != _strided(new):
                 return False
         if not owns_memory(op) or self.kept.isdisjoint(op.outputs):
             return True
@@ -100,7 +109,7 @@ class _Simplifier:
     def hinted(
         self, op: Op, ops: list[Op], values: Sequence[Value]
     ) -> tuple[list[Op], Sequence[Value]]:
-        """Let the last new op define the old value itself where the types agree, so that names stay."""
+        """Let the last new op define the old value where the types agree, so that names stay."""
         if op.blocks or not ops or len(values) != 1 or ops[-1].outputs != tuple(values):
             return ops, values
         if op.output.type != values[0].type:
@@ -120,7 +129,7 @@ class _Simplifier:
         return [_build(row.right, env, builder)]
 
     def matches(self, pattern: Pattern, v: Value, op: Op | None, env: dict[str, Value]) -> bool:
-        """Whether `v`, which `op` makes, is what the pattern says; `env` gets what the names stand for."""
+        """Whether `v`, made by `op`, is what the pattern says; `env` gets what names stand for."""
         match pattern:
             case str():
                 return env.setdefault(pattern, v) is v
@@ -131,7 +140,9 @@ class _Simplifier:
                 return any(self.all_match(args, order, env) for order in orders)
         return _equals(self.known.constant(v), pattern, v.type)
 
-    def all_match(self, args: Sequence[Pattern], values: Sequence[Value], env: dict[str, Value]) -> bool:
+    def all_match(
+        self, args: Sequence[Pattern], values: Sequence[Value], env: dict[str, Value]
+    ) -> bool:
         trial = dict(env)
         for pattern, v in zip(args, values, strict=True):
             if not self.matches(pattern, v, self.known.maker(v), trial):
@@ -166,8 +177,5 @@ def _kind(t: Type) -> str:
     return t.kind if isinstance(t, ScalarType) else ""
 
 
-def _items(ops: Iterable[Op]) -> Iterator[Value]:
-    """Yield what goes into tuples and lists and comes out of them: items of one list agree in type."""
-    for op in ops:
-        if any(map(is_container, (*op.inputs, *op.outputs))):
-            yield from (*op.inputs, *op.outputs)
+def _strided(v: Value) -> bool:
+    return isinstance(v.type, TensorType) and v.type.strided

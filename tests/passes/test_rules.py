@@ -1,4 +1,4 @@
-"""Every row of the rule table, both sides, on every dtype it allows and the values that break rules."""
+"""Both sides of every row of the rule table, on all its dtypes and the values that break rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from jitorch.passes.rules import RULES, Call, Pattern, Rule
 from jitorch.passes.simplify import simplify
 from tests.support import SPECIAL, random_array, same
 
-CASES = [(r, d) for r in RULES for d in DTYPES if d.kind in r.kinds and not (d.tag == "u8" and "neg" in str(r))]
+CASES = [
+    (r, d)
+    for r in RULES
+    for d in DTYPES
+    if d.kind in r.kinds and not (d.tag == "u8" and "neg" in str(r))
+]
 
 
 def variables(pattern: Pattern) -> list[str]:
@@ -46,7 +51,7 @@ def graph_of(pattern: Pattern, names: list[str], dtype: DType, scalar: bool = Fa
 
 
 def values(dtype: DType, count: int) -> list[np.ndarray]:
-    """Return `count` vectors that between them hold every combination of special values, and random ones."""
+    """Return vectors that hold every combination of special values, and random ones."""
     rng = np.random.default_rng(0)
     with np.errstate(over="ignore"):
         if dtype.kind == "float":
@@ -64,7 +69,9 @@ def values(dtype: DType, count: int) -> list[np.ndarray]:
 def test_both_sides_have_the_same_value(row: Rule, dtype: DType) -> None:
     names = variables(row.left)
     left, right = (graph_of(p, names, dtype) for p in (row.left, row.right))
-    data = dict(zip([n for n in names if n != "c"], values(dtype, len(set(names) - {"c"})), strict=True))
+    data = dict(
+        zip([n for n in names if n != "c"], values(dtype, len(set(names) - {"c"})), strict=True)
+    )
     size = len(next(iter(data.values())))
     data["c"] = np.arange(size) % 3 == 0
     for count in (size, 0):
@@ -85,7 +92,7 @@ def test_simplify_applies_the_row(row: Rule, dtype: DType) -> None:
 
 
 def _used_inside(graph: Graph) -> Graph:
-    """Return the graph with a copy of its result for a result, as rules spare what the caller gets."""
+    """Return the graph with a copy of its result for a result: rules spare what callers get."""
     build = Builder()
     out = build.emit1("copy", graph.results)
     return Graph(graph.name, Block(graph.params, (*graph.block.ops, *build.ops), (out,)))

@@ -10,8 +10,6 @@ from __future__ import annotations
 from jitorch.codegen.vecmath.definition import FUNCTIONS
 from jitorch.codegen.vecmath.exact import (
     abs_ as abs,
-)
-from jitorch.codegen.vecmath.exact import (
     ceil,
     copysign,
     floor,
@@ -35,7 +33,7 @@ from jitorch.codegen.vecmath.exp_log import (
     pow,
     sigmoid,
 )
-from jitorch.codegen.vecmath.hyperbolic import cosh, sinh, tanh
+from jitorch.codegen.vecmath.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from jitorch.codegen.vecmath.special import cbrt, erf, erfc, lgamma
 from jitorch.codegen.vecmath.trig import acos, asin, atan, atan2, cos, sin, tan
 
@@ -43,9 +41,12 @@ __all__ = [
     "FUNCTIONS",
     "abs",
     "acos",
+    "acosh",
     "asin",
+    "asinh",
     "atan",
     "atan2",
+    "atanh",
     "cbrt",
     "ceil",
     "copysign",

@@ -28,7 +28,7 @@ from jitorch.codegen.vecmath.values import (
 
 @elementary
 def erf(x: Real) -> Real:
-    """The error function within 2 ULP."""
+    """The error function within 1.1 ULP."""
     magnitude = abs(x)
     small = _small_erf(magnitude, tables.ERF[x.format])
     large = _large_erf_single(magnitude) if x.is_single() else 1.0 - _large_erfc(magnitude)
@@ -49,7 +49,7 @@ def _large_erf_single(x: Real) -> Real:
 
 @elementary
 def erfc(x: Real) -> Real:
-    """The complement of the error function within 2 ULP, subnormal results included."""
+    """The complement of the error function within 1.7 ULP, subnormal results included."""
     if x.is_single():
         wide = x.widen()
         return _erfc(wide, _large_erfc_single(abs(wide)), tables.ERF[FLOAT32]).narrow()
@@ -97,9 +97,10 @@ def _large_erfc(x: Real) -> Real:
 
 @elementary
 def lgamma(x: Real) -> Real:
-    """log |gamma(x)|; within 2 ULP for float32.
+    """log |gamma(x)|, infinite at the poles.
 
-    float64: within 4 ULP where x > 0, and 1e-15 (1 + |x| log |x|) in absolute terms elsewhere.
+    float32, computed in float64: within 0.6 ULP. float64: within 2 ULP for x > -1/2; below, where
+    there are zeros between the poles, within 1e-15 (1 + |x| log(1 + |x|)) in absolute terms.
     """
     return _lgamma(x.widen()).narrow() if x.is_single() else _lgamma(x)
 

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from jitorch.codegen.vecmath.values import FLOAT32, FLOAT64
 
-Coefficients = tuple[float, ...]
-
 LN2 = {
     FLOAT32: (0.6931471824645996, -1.9046542121259336e-09),
     FLOAT64: (0.6931471805599453, 2.3190468138462996e-17),

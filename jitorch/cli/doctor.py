@@ -1,0 +1,145 @@
+"""`jitorch doctor`: what is installed, what this machine offers, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+import jitorch
+from jitorch.cli.console import console
+
+# Vector features by which kernels differ in speed, widest first.
+_VECTORS = ("avx512f", "avx2", "avx", "fma", "sse4.2", "sve2", "sve", "neon")
+# Package: the oldest version that works, and what needs it.
+_PACKAGES = {
+    "numpy": ("2.0", "everything"),
+    "numba": ("0.62", "compiling kernels; without it functions run op by op"),
+    "llvmlite": ("0.45", "compiling kernels; it comes with Numba"),
+    "scipy": ("1.13", "matrix products and special functions"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fact about the installation; `remedy` is what to do where it is a fault."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    fault: bool = False
+
+
+def doctor() -> bool:
+    """Print the findings, and return whether all is well."""
+    findings = [*_software(), *_machine(), *_cache(), *_environment()]
+    table = Table("", "found", "")
+    for f in findings:
+        mark = "[bold red]missing[/]" if f.fault else "[green]ok[/]"
+        table.add_row(escape(f.what), escape(f.found), mark)
+    out = console()
+    out.print(table)
+    remedies = list(dict.fromkeys(f.remedy for f in findings if f.remedy))
+    for remedy in remedies:
+        out.print(escape(remedy), soft_wrap=True)
+    return not any(f.fault for f in findings)
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding("jitorch", jitorch.__version__)
+    version = platform.python_version()
+    supported = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info[:2] < (3, 14)
+    remedy = "" if supported else "jitorch needs CPython 3.11 to 3.13"
+    yield Finding(
+        "Python", f"{version} ({platform.python_implementation()})", remedy, not supported
+    )
+    for package, (oldest, purpose) in _PACKAGES.items():
+        yield _package(package, oldest, purpose)
+
+
+def _package(package: str, oldest: str, purpose: str) -> Finding:
+    command = f'{sys.executable} -m pip install "{package}>={oldest}"'
+    if importlib.util.find_spec(package) is None:
+        return Finding(
+            package, "not installed", f"{package} is needed for {purpose}:\n  {command}", True
+        )
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(package, "of unknown version")
+    if _numbers(version) < _numbers(oldest):
+        return Finding(
+            package,
+            f"{version}, too old",
+            f"{package} {oldest} or later is needed:\n  {command}",
+            True,
+        )
+    return Finding(package, version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    if importlib.util.find_spec("llvmlite") is None:
+        return
+    from jitorch.codegen import native, threads
+
+    have = {f[1:] for f in native.cpu_features().split(",") if f.startswith("+")}
+    vectors = [v for v in _VECTORS if v in have]
+    yield Finding("CPU", f"{native.cpu_name()} ({', '.join(vectors) or 'no vector features'})")
+    used, available = threads.get_num_threads(), threads.available_cpus()
+    yield Finding("threads", f"{used} of {available} available CPU{'s' * (available != 1)}")
+
+
+def _cache() -> Iterator[Finding]:
+    from jitorch.codegen import cache
+
+    if not cache.enabled():
+        yield Finding("kernel cache", "switched off by JITORCH_CACHE=0")
+        return
+    folder = cache.directory()
+    if not _writable(folder):
+        remedy = f"set JITORCH_CACHE_DIR to a directory of your own: {folder} can't be written"
+        yield Finding("kernel cache", f"{folder}, not writable", remedy, True)
+        return
+    entries = cache.entries()
+    used = sum(e.size for e in entries)
+    text = f"{folder}, {len(entries)} kernels, {size(used)} of {size(cache.limit_bytes())}"
+    yield Finding("kernel cache", text)
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself can be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _environment() -> Iterator[Finding]:
+    names = sorted(name for name in os.environ if name.startswith("JITORCH_"))
+    for name in names:
+        yield Finding(name, os.environ[name])
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit that suits it."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,61 @@
+"""What plans do around library calls: give results exactly the type that the graph states."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitorch import errors
+from jitorch.errors import ShapeMismatch
+
+
+def as_tensor(x: Any, dtype: np.dtype[Any], strided: bool) -> np.ndarray[Any, Any]:
+    """Return `x` as an array of `dtype`, contiguous unless `strided`."""
+    array = np.asarray(x)
+    if array.dtype != dtype:
+        array = array.astype(dtype)
+    if not strided and not array.flags.c_contiguous:
+        array = array.copy(order="C")
+    return array
+
+
+def as_scalar(eager: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `eager` for Python numbers: True counts as 1, dividing an integer by 0 is an error."""
+
+    def call(xp: Any, *inputs: Any, **attrs: Any) -> Any:
+        numbers = [int(x) if isinstance(x, bool) else x for x in inputs]
+        whole = len(numbers) == 2 and all(isinstance(x, int) for x in numbers)
+        try:
+            with np.errstate(all="ignore", divide="raise" if whole else "ignore"):
+                return eager(xp, *(np.asarray(x)[()] for x in numbers), **attrs)
+        except FloatingPointError:
+            raise ZeroDivisionError("division by zero") from None
+
+    return call
+
+
+def nonempty(name: str, folded: int, results: int) -> None:
+    """Raise as `eager` does where a reduction without a neutral element has nothing to fold."""
+    if folded == 0 and results > 0:
+        raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
+
+
+def raise_native(failures: Sequence[Any], number: int, first: int, second: int) -> None:
+    """Raise what native code reported as `number`, 0 for nothing."""
+    if number == 0:
+        return
+    failure = failures[number - 1]
+    kind = getattr(errors, failure.exception, None) or getattr(builtins, failure.exception)
+    message = failure.message.format(first, second)
+    raise kind(message, loc=failure.loc) if issubclass(kind, errors.LocatedError) else kind(message)
+
+
+def writable(view: Any) -> Any:
+    """Return a view that may be written to: some of NumPy's may not, though their base may."""
+    if not view.flags.writeable:
+        view = view.view()
+        view.flags.writeable = True
+    return view

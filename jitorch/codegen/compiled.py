@@ -1,0 +1,157 @@
+"""A compiled kernel in all its forms, and how much work a launch of it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from jitorch.codegen import native, numba_cpu
+from jitorch.codegen.kernel import Input, Kernel, Layout, Load, Output, Statement, Store
+from jitorch.codegen.native import NativeFunction
+from jitorch.codegen.schedule import schedule
+from jitorch.ir.core import Op, Value
+from jitorch.ir.dims import Dim, floordiv, product
+from jitorch.passes.cost import work
+from jitorch.passes.domain import analyse
+
+# A thread is given at least this much work, in nanoseconds: several times what a launch costs.
+_CHUNK_NS = 20_000
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The range of a launch.
+
+    count   how many units: elements, outer points, or blocks of a split kernel
+    inner   how many elements a unit has
+    chunk   how many elements a thread should have at least
+    """
+
+    count: Dim
+    inner: Dim
+    chunk: int
+
+    def grain(self, size: Callable[[Dim], str]) -> str:
+        """Return the text of the least number of units a thread gets; `size` writes sizes."""
+        if isinstance(self.inner, int):
+            return str(self.chunk // max(self.inner, 1) + 1)
+        return f"{self.chunk} // ({size(self.inner)} + 1) + 1"
+
+
+@dataclass(frozen=True)
+class CompiledKernel:
+    """A kernel as description, source and native function."""
+
+    name: str
+    kernel: Kernel
+    source: str
+    function: NativeFunction
+
+    @property
+    def llvm(self) -> str:
+        """The optimised LLVM text."""
+        return self.function.code.llvm
+
+    @property
+    def asm(self) -> str:
+        """The assembly text."""
+        return native.assembly(self.function.code)
+
+    def extent(self, op: Op) -> Extent:
+        """Return the range of a launch for `op`, a fused op that this is the kernel of."""
+        ops = op.blocks[0].ops
+        domain = analyse(ops)
+        outer, inner = (
+            product(tuple(domain.sizes[a] for a in sorted(axes)))
+            for axes in (domain.outer, domain.reduced)
+        )
+        chunk = max(int(_CHUNK_NS / work(ops)), 1)
+        match self.kernel.layout:
+            case Layout.FLAT | Layout.TILES:
+                return Extent(outer, 1, chunk)
+            case Layout.ROWS | Layout.COLUMNS:
+                return Extent(outer, inner, chunk)
+            case Layout.SPLIT:
+                block = numba_cpu.SPLIT_BLOCK
+                return Extent(floordiv(inner + (block - 1), block), block, chunk)
+
+
+NOTHING: Mapping[Value, Value] = MappingProxyType({})
+
+
+def sharing(kernel: Kernel, op: Op, reuse: Mapping[Value, Value]) -> dict[str, str]:
+    """Return the operand's pointer for the pointer of each result that takes its memory."""
+    names = {slot.source: slot.name for slot in kernel.slots if slot.pointer}
+    out: dict[str, str] = {}
+    for k, v in enumerate(op.outputs):
+        old = reuse.get(v)
+        if old is not None:
+            mine, other = names[Output(k)], names[Input(op.inputs.index(old))]
+            if reads_before_writing(kernel, other, mine):
+                out[mine] = other
+    return out
+
+
+def reads_before_writing(kernel: Kernel, read: str, written: str) -> bool:
+    """Whether each element of `read` is last loaded before its place in `written` is stored."""
+    stores = [
+        (n, s.index)
+        for n, s in _statements(kernel)
+        if isinstance(s, Store) and s.pointer == written
+    ]
+    loads = [
+        (n, s.index) for n, s in _statements(kernel) if isinstance(s, Load) and s.pointer == read
+    ]
+    same = {index for _, index in (*stores, *loads)}
+    return len(same) == 1 and max(n for n, _ in loads) <= min(n for n, _ in stores)
+
+
+def _statements(kernel: Kernel) -> Iterator[tuple[int, Statement]]:
+    """Yield the statements with the number of the pass, -1 for those before all passes."""
+    for s in (*kernel.once, *kernel.row):
+        yield -1, s
+    for number, each in enumerate(kernel.passes):
+        for s in each.body:
+            yield 2 * number, s
+        for s in each.after:
+            yield 2 * number + 1, s
+
+
+class Kernels:
+    """The kernels of one executable, each text compiled once."""
+
+    def __init__(self, fastmath: frozenset[str]) -> None:
+        self.fastmath = fastmath
+        self.by_name: dict[str, CompiledKernel] = {}
+
+    def compile(self, op: Op, reuse: Mapping[Value, Value] = NOTHING) -> CompiledKernel:
+        """Return the kernel of a `fused` op, compiled now if it is in no cache.
+
+        `reuse` has results that may take the memory of an operand; `sharing` tells which of them
+        do.
+        """
+        kernel = schedule(op)
+        shared = sharing(kernel, op, reuse)
+        name, source = numba_cpu.source(kernel, shared)
+        if name not in self.by_name:
+            function = native.compile_kernel(source, name, _namespace, fastmath=self.fastmath)
+            self.by_name[name] = CompiledKernel(name, kernel, source, function)
+        return self.by_name[name]
+
+    def compile_driver(self, source: str) -> NativeFunction:
+        """Return the native function of a driver's source, whose name is put in."""
+        name = f"driver_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+        return native.compile_kernel(
+            source.replace("def driver(", f"def {name}(", 1),
+            name,
+            _namespace,
+            fastmath=self.fastmath,
+        )
+
+
+def _namespace() -> dict[str, object]:
+    from jitorch.codegen.namespace import namespace
+
+    return dict(namespace())

@@ -1,0 +1,415 @@
+"""Native drivers: a `loop` op as one native function, so that a Python loop costs no Python.
+
+    def driver(args, lo, hi):
+        ...
+        while i < trips and going:
+            set_i64(table, 0, x + i * 256)         # x[i], a view: address arithmetic
+            matmul_f32(...)                         # BLAS
+            call_kernel(kernel_1, table_1, 0, 128)  # a fused kernel
+            ...
+
+Kernels and BLAS are called by address; everything the loop allocates lies in one arena, whose size
+is known before it starts. A carried tensor has two buffers: an iteration writes the one while it
+reads the other. A list that grows by `append` is one buffer, so stacking it afterwards is free.
+What goes wrong is reported by a number in the argument table. Whatever has no place here raises
+`Unsupported`, and the loop stays in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from jitorch.codegen.compiled import CompiledKernel
+from jitorch.codegen.driver_base import Driver, Outer, Result
+from jitorch.codegen.driver_ops import DriverOps
+from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
+from jitorch.ir.core import Block, Op, Value
+from jitorch.ir.dims import Dim, product
+from jitorch.ir.facts import plain
+from jitorch.ir.opdef import OPS
+from jitorch.ir.types import ListType, ScalarType, TensorType
+
+
+def write_driver(
+    op: Op,
+    outside: dict[Value, Op],
+    known: set[str],
+    compile_kernel: Callable[[Op], CompiledKernel],
+) -> Driver:
+    """Return the driver of a `loop` op. Raises Unsupported where it can't be one.
+
+    `outside` has the ops that define the values around the loop, `known` the sizes known there.
+    """
+    return _Writer(op, outside, known, compile_kernel).driver(op)
+
+
+# More iterations than any list has room for: what `while` loops give as their number of trips.
+_MANY = 2**40
+
+
+@dataclass
+class _Writer(DriverOps):
+    """Writes loops, branches and lists."""
+
+    nesting: int = 0
+
+    # The whole.
+
+    def driver(self, op: Op) -> Driver:
+        results = [self.result_slot(op, i) for i in range(len(op.outputs))]
+        self.loop(op, outermost=True)
+        for i, (v, where) in enumerate(zip(op.outputs, results, strict=True)):
+            self.hand_out(i, v, where)
+        error = [self.slot(("error", k), f"error_{k}", "int", None) for k in range(3)]
+        slots = sorted(self.slots.values(), key=lambda s: s.kind != "pointer")
+        text = ["def driver(args, lo, hi):"]
+        for k, slot in enumerate(slots):
+            if slot.name in error or (isinstance(slot.source, Result) and slot.kind != "pointer"):
+                text.append(f"    {slot.name} = {k}")
+            else:
+                text.append(
+                    f"    {slot.name} = arg_{'f64' if slot.kind == 'float' else 'i64'}(args, {k})"
+                )
+        text += [f"    {line}" for line in self.head] + self.lines
+        appends = {i: self.appends.get(where, 0) for i, where in enumerate(results)}
+        return Driver(
+            "\n".join(text) + "\n", tuple(slots), self.arena, tuple(self.failures), appends
+        )
+
+    def result_slot(self, op: Op, index: int) -> str:
+        t = op.outputs[index].type
+        if isinstance(t, (TensorType, ListType)):
+            return self.slot(Result(index), f"p_out{index}", "pointer", Result(index))
+        return ""
+
+    def hand_out(self, index: int, v: Value, where: str) -> None:
+        """Write the loop's result to where the caller finds it."""
+        found = self.env[v]
+        match found:
+            case TensorRef():
+                if found.root not in self.mutable:
+                    self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
+            case ListRef():
+                number = self.slot(("count", index), f"out{index}", "int", Result(index))
+                self.line(f"set_i64(args, {number}, {found.count})")
+            case Scalar():
+                floating = isinstance(v.type, ScalarType) and v.type.kind == "float"
+                kind = "float" if floating else "int"
+                number = self.slot(("scalar", index), f"out{index}", kind, Result(index))
+                self.line(f"set_{'f64' if floating else 'i64'}(args, {number}, {found.text})")
+
+    # Loops.
+
+    def loop(self, op: Op, *, outermost: bool = False) -> None:
+        (body,) = op.blocks
+        trips, going = self.scalar(op.inputs[0]), self.names.own("going")
+        self.line(f"{going} = {self.scalar(op.inputs[1])}")
+        index = self.names.new(body.params[0].hint or "step")
+        self.env[body.params[0]] = Scalar(index)
+        self.learn(body.params[0].type, index)
+        self.line(f"{index} = 0")
+        carried: list[str] = []
+        for i, (v, init) in enumerate(zip(body.params[1:], op.inputs[2:], strict=True)):
+            carried.append(self.carry_in(op, i, v, init, outermost))
+        roots = self.double_buffers(body)
+        self.line(f"while {index} < {trips} and {going}:")
+        self.depth += 1
+        self.nesting += 1
+        self.plan_appends(body)
+        self.block(body)
+        self.nesting -= 1
+        self.carry_on(body, carried, roots)
+        self.line(f"{going} = {self.scalar(body.results[0])}")
+        self.line(f"{index} += 1")
+        self.depth -= 1
+        for v, param, name in zip(op.outputs, body.params[1:], carried, strict=True):
+            self.env[v] = self.renamed(self.env[param], name)
+
+    def carry_in(self, op: Op, i: int, v: Value, init: Value, outermost: bool) -> str:
+        """Write the variable of a carried value and return its name."""
+        t = v.type
+        name = self.names.new(v.hint or "carried")
+        if isinstance(t, ListType):
+            return self.carry_list(op, i, v, init, name, outermost)
+        if isinstance(t, TensorType):
+            first = self.tensor(init)
+            if first.strides is not None:
+                raise self.unsupported("a carried tensor is not contiguous at first")
+            for symbol, d in zip(t.shape, first.type.shape, strict=True):
+                self.same_size(symbol, d)
+            if self.mutation.is_changed(op, i):
+                return self.carry_memory(i, v, first, name, outermost)
+            self.line(f"{name} = {first.address}")
+            self.env[v] = TensorRef(name, first.type, None)
+            return name
+        self.line(f"{name} = {self.scalar(init)}")
+        self.env[v] = Scalar(name)
+        self.learn(t, name)
+        return name
+
+    def carry_memory(self, i: int, v: Value, first: TensorRef, name: str, outermost: bool) -> str:
+        """Write the variable of a tensor that the loop writes to; inner loops share its memory."""
+        if first.root in self.mutable:
+            self.line(f"{name} = {first.address}")
+            self.env[v] = replace(first, address=name)
+            return name
+        count, itemsize = product(first.type.shape), first.type.dtype.itemsize
+        if outermost:
+            room = self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
+        else:
+            room = self.allocate(count, itemsize, v.hint)
+        self.line(f"{name} = {room}")
+        self.line(f"copy_bytes({name}, {first.address}, {self.bytes(first.type)})")
+        self.mutable.add(v)
+        self.env[v] = TensorRef(name, first.type, None, v)
+        return name
+
+    def same_size(self, declared: Dim, actual: Dim) -> None:
+        """Let a size that the loop's parameter leaves open be what it is at first."""
+        symbol = plain(declared)
+        if symbol is not None and symbol not in self.known and symbol not in self.sizes:
+            self.sizes[symbol] = self.fixed_size(actual)
+            self.open[symbol] = actual
+        elif declared != actual and (symbol is None or self.open.get(symbol) != actual):
+            raise self.unsupported("a carried tensor changes its size")
+
+    def carry_list(self, op: Op, i: int, v: Value, init: Value, name: str, outermost: bool) -> str:
+        assert isinstance(v.type, ListType)
+        if not isinstance(v.type.item, TensorType) or v.type.item.strided:
+            raise self.unsupported(f"a {v.type} is built up")
+        if outermost:
+            self.check_trips(op)
+            count = self.slot(("length", i), f"length_{i}", "int", Outer(init))
+            buffer = self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
+        else:
+            found = self.ref(init)
+            if not isinstance(found, ListRef):
+                raise self.unsupported("a list of an inner loop starts there")
+            count, buffer = found.count, found.buffer
+        self.line(f"{name} = {count}")
+        self.env[v] = ListRef(buffer, name, v.type.item)
+        return name
+
+    def check_trips(self, op: Op) -> None:
+        """Refuse a list where nothing bounds the number of iterations."""
+        made = self.outside.get(op.inputs[0])
+        trips = made.attrs.get("value") if made is not None else 0
+        if isinstance(trips, int) and trips > _MANY:
+            raise self.unsupported("a list grows in a `while` loop")
+
+    def double_buffers(self, body: Block) -> dict[int, Value]:
+        """Return, by result, the values that become the carried ones: each gets two buffers."""
+        roots: dict[int, Value] = {}
+        made = {v: op for op in body.ops for v in op.outputs}
+        for i, v in enumerate(body.results[1:]):
+            root = v
+            while root in made and OPS[made[root].name].view:
+                root = made[root].inputs[0]
+            direct = root in made and made[root].name in ("fused", "matmul")
+            if direct and isinstance(v.type, TensorType) and root not in roots.values():
+                t = root.type
+                assert isinstance(t, TensorType)
+                pair = tuple(
+                    self.allocate(product(t.shape), t.dtype.itemsize, root.hint) for _ in range(2)
+                )
+                names = (
+                    self.names.own(f"now_{root.hint or 'x'}"),
+                    self.names.own(f"next_{root.hint or 'x'}"),
+                )
+                for name, address in zip(names, pair, strict=True):
+                    self.line(f"{name} = {address}")
+                self.place[root] = names
+                roots[i] = root
+        return roots
+
+    def carry_on(self, body: Block, carried: Sequence[str], roots: dict[int, Value]) -> None:
+        """Write the end of an iteration: what it made is what the next one starts from."""
+        updates: list[tuple[str, str]] = []
+        swaps: list[tuple[str, str]] = []
+        for i, (param, v) in enumerate(zip(body.params[1:], body.results[1:], strict=True)):
+            found, mine = self.ref(v), self.env[param]
+            if v is param or self.is_written(found, mine):
+                continue
+            if isinstance(found, Scalar):
+                updates.append((carried[i], found.text))
+            elif isinstance(found, ListRef):
+                if not isinstance(mine, ListRef) or mine.buffer != found.buffer:
+                    raise self.unsupported("lists change places")
+                updates.append((carried[i], found.count))
+            else:
+                updates.append((carried[i], self.carry_tensor(i, param, found, roots, swaps)))
+        fresh = [self.names.own("new") for _ in updates]
+        for name, (_, text) in zip(fresh, updates, strict=True):
+            self.line(f"{name} = {text}")
+        for name, (target, _) in zip(fresh, updates, strict=True):
+            self.line(f"{target} = {name}")
+        for now, other in swaps:
+            self.line(f"swap = {now}")
+            self.line(f"{now} = {other}")
+            self.line(f"{other} = swap")
+
+    def is_written(self, found: Ref, mine: Ref) -> bool:
+        """Whether a carried tensor's next value lies where it lies itself."""
+        if not isinstance(found, TensorRef) or not isinstance(mine, TensorRef):
+            return False
+        return found.root in self.mutable and mine.root is found.root
+
+    def carry_tensor(
+        self,
+        i: int,
+        param: Value,
+        found: TensorRef,
+        roots: dict[int, Value],
+        swaps: list[tuple[str, str]],
+    ) -> str:
+        mine = self.tensor(param)
+        if found.strides is not None:
+            raise self.unsupported("a carried tensor is not contiguous")
+        for a, b in zip(mine.type.shape, found.type.shape, strict=True):
+            self.same_size(b, a)
+        if i in roots:
+            swaps.append(self.place[roots[i]])
+            return found.address
+        pair = [
+            self.allocate(product(mine.type.shape), mine.type.dtype.itemsize, param.hint)
+            for _ in range(2)
+        ]
+        now, other = self.names.own("now"), self.names.own("next")
+        self.head += [f"{now} = {pair[0]}", f"{other} = {pair[1]}"]
+        self.line(f"copy_bytes({now}, {found.address}, {self.bytes(mine.type)})")
+        swaps.append((now, other))
+        return now
+
+    def renamed(self, found: Ref, name: str) -> Ref:
+        match found:
+            case TensorRef():
+                return replace(found, address=name)
+            case ListRef():
+                return replace(found, count=name)
+        return Scalar(name)
+
+    # Lists.
+
+    def plan_appends(self, body: Block) -> None:
+        """Let values that are appended be computed in the list's own memory."""
+        made = {v: op for op in body.ops for v in op.outputs}
+        for op in body.ops:
+            if op.name != "append":
+                continue
+            base, before = op.inputs[0], 0
+            while base in made and made[base].name == "append":
+                base, before = made[base].inputs[0], before + 1
+            root = op.inputs[1]
+            while root in made and OPS[made[root].name].view:
+                root = made[root].inputs[0]
+            found = self.env.get(base)
+            direct = (
+                root in made and made[root].name in ("fused", "matmul") and root not in self.place
+            )
+            whole = direct and product(_shape(root)) == product(_shape(op.inputs[1]))
+            if isinstance(found, ListRef) and whole and root not in self.forward:
+                self.forward[root] = self.item_address(
+                    replace(found, count=_plus(found.count, before))
+                )
+
+    def item_address(self, xs: ListRef) -> str:
+        return f"{xs.buffer} + ({xs.count}) * {self.bytes(xs.item)}"
+
+    def append(self, op: Op) -> None:
+        xs, x = self.ref(op.inputs[0]), self.tensor(op.inputs[1])
+        if not isinstance(xs, ListRef) or self.uses.get(op.inputs[0], 0) > 1:
+            raise self.unsupported("a list is used after it has grown")
+        if x.strides is not None:
+            raise self.unsupported("a tensor that is not contiguous is appended")
+        if self.nesting > 1:
+            raise self.unsupported("a list grows in an inner loop")
+        target = self.item_address(xs)
+        if x.root is None or self.forward.get(x.root) != target:
+            self.line(f"copy_bytes({target}, {x.address}, {self.bytes(xs.item)})")
+        self.appends[xs.buffer] = self.appends.get(xs.buffer, 0) + 1
+        self.env[op.output] = replace(xs, count=_plus(xs.count, 1))
+
+    # Ops.
+
+    def block(self, block: Block) -> None:
+        for op in block.ops:
+            outer, self.loc = self.loc, op.loc if op.loc.known else self.loc
+            self.op(op)
+            self.loc = outer
+
+    def op(self, op: Op) -> None:
+        match op.name:
+            case "fused":
+                self.kernel(op)
+            case "matmul":
+                self.matmul(op)
+            case "append":
+                self.append(op)
+            case "write":
+                self.write(op)
+            case "assume":
+                self.assume(op)
+            case "constant" | "cast" if isinstance(op.output.type, TensorType):
+                self.small_tensor(op)
+            case "loop":
+                self.loop(op)
+            case "if":
+                self.branch(op)
+            case "constant" if isinstance(value := op.attrs["value"], str):
+                self.messages[op.output] = value
+            case "assert" | "raise":
+                self.check(op)
+            case _ if OPS[op.name].view:
+                self.env[op.output] = self.view(op)
+            case _ if op.outputs and isinstance(op.output.type, ScalarType):
+                self.scalar_op(op)
+            case _:
+                raise self.unsupported(f"'{op.name}' has no native form")
+
+    def branch(self, op: Op) -> None:
+        names = [self.names.new(v.hint or "chosen") for v in op.outputs]
+        outs: list[Ref] = []
+        for number, block in enumerate(op.blocks):
+            self.line("else:" if number else f"if {self.scalar(op.inputs[0])}:")
+            self.depth += 1
+            known = dict(self.sizes)
+            self.block(block)
+            found = [self.ref(v) for v in block.results]
+            for name, ref in zip(names, found, strict=True):
+                self.line(f"{name} = {self.choice(ref)}")
+            self.line("pass")
+            self.sizes = known
+            outs = (
+                found
+                if number == 0
+                else [self.same_kind(a, b) for a, b in zip(outs, found, strict=True)]
+            )
+            self.depth -= 1
+        for v, ref, name in zip(op.outputs, outs, names, strict=True):
+            self.env[v] = self.renamed(ref, name)
+            self.learn(v.type, name)
+
+    def choice(self, ref: Ref) -> str:
+        if isinstance(ref, TensorRef):
+            if ref.strides is not None:
+                raise self.unsupported("a branch gives a tensor that is not contiguous")
+            return ref.address
+        return ref.count if isinstance(ref, ListRef) else ref.text
+
+    def same_kind(self, a: Ref, b: Ref) -> Ref:
+        if isinstance(a, TensorRef) and isinstance(b, TensorRef) and a.type.shape != b.type.shape:
+            raise self.unsupported("the branches give tensors of different sizes")
+        if isinstance(a, ListRef) and isinstance(b, ListRef) and a.buffer != b.buffer:
+            raise self.unsupported("the branches give different lists")
+        if isinstance(a, TensorRef) and isinstance(b, TensorRef) and a.root is not b.root:
+            return replace(a, root=None)
+        return a
+
+
+def _shape(v: Value) -> tuple[Dim, ...]:
+    return v.type.shape if isinstance(v.type, TensorType) else ()
+
+
+def _plus(text: str, number: int) -> str:
+    return f"{text} + {number}" if number else text

@@ -1,0 +1,372 @@
+"""From a fused graph to a plan: a Python function, written as source, that runs it.
+
+    def softmax_plan(args):
+        x, = args
+        n = x.shape[0]
+        m = x.shape[1]
+        y = empty((n, m), float32)
+        launch(id(pack_0(kernel_0, n, ...)) + BYTES, 0, 0)   # fused
+        return [y]
+
+Kernels are launched, everything else (views, library calls, lists) is done by the op's `eager`,
+control flow is Python's. Straight-line source has no dispatch cost, can be read, and its line
+numbers lead from a run-time error to the user's line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jitorch.codegen.admit import as_scalar, as_tensor, nonempty, writable
+from jitorch.codegen.names import Names
+from jitorch.errors import Loc, PassError
+from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values
+from jitorch.ir.dims import Dim, Sym, python_source, symbols
+from jitorch.ir.facts import plain
+from jitorch.ir.opdef import OPS
+from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
+from jitorch.passes.memory import MemoryPlan, plan_memory
+
+# Scalar arithmetic that Python's operators do as the ops mean it.
+_INFIX = {
+    "add": "+", "sub": "-", "mul": "*",
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+}  # fmt: skip
+
+KernelStep = Callable[["PlanWriter", Op], None]
+LoopStep = Callable[["PlanWriter", Op], bool]
+
+
+@dataclass
+class Plan:
+    """The source of a plan, what its names stand for, and the user's place of each line."""
+
+    name: str
+    source: str
+    scope: dict[str, Any]
+    locs: dict[int, Loc]
+    memory: MemoryPlan
+
+    def compile(self) -> Callable[[Sequence[Any]], list[Any]]:
+        """Return the function."""
+        exec(compile(self.source, f"<jitorch {self.name}>", "exec"), self.scope)
+        function: Callable[[Sequence[Any]], list[Any]] = self.scope[self.name]
+        return function
+
+
+@dataclass
+class _Line:
+    depth: int
+    text: str
+    loc: Loc | None
+    binds: str = ""  # the line is left out if nothing uses this symbol
+
+
+@dataclass
+class PlanWriter:
+    """Writes the plan of one graph.
+
+    `kernel_step` writes the launch of a `fused` op; `loop_step` a loop as native code, if it can.
+    """
+
+    graph: Graph
+    kernel_step: KernelStep
+    loop_step: LoopStep
+    lines: list[_Line] = field(default_factory=list)
+    depth: int = 1
+    loc: Loc | None = None
+    names: Names = field(default_factory=Names)
+    of: dict[Value, str] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    scope: dict[str, Any] = field(default_factory=lambda: dict(_BASE))
+    made: dict[Value, Op] = field(default_factory=dict)
+    rows: dict[Value, str] = field(
+        default_factory=dict
+    )  # lists whose items are the rows of an array
+
+    def __post_init__(self) -> None:
+        self.memory = plan_memory(self.graph)
+        self.only_stacked = only_stacked(self.graph)
+
+    def write(self) -> Plan:
+        name = self.names.own(f"{self.graph.name}_plan")
+        params = [self.define(v) for v in self.graph.params]
+        if params:
+            self.line(f"{', '.join(params)}{',' * (len(params) == 1)} = args")
+        for v in self.graph.params:
+            self.bind(v.type, self.of[v])
+        self.block(self.graph.block)
+        self.line(f"return [{', '.join(self.of[v] for v in self.graph.results)}]")
+        return self.finish(name)
+
+    def finish(self, name: str) -> Plan:
+        kept = [line for line in self.lines if not line.binds or line.binds in self.used]
+        text = [f"def {name}(args):"] + ["    " * line.depth + line.text for line in kept]
+        locs = {
+            i: line.loc for i, line in enumerate(kept, 2) if line.loc is not None and line.loc.known
+        }
+        return Plan(name, "\n".join(text) + "\n", self.scope, locs, self.memory)
+
+    # Lines and names.
+
+    def line(self, text: str) -> None:
+        self.lines.append(_Line(self.depth, text, self.loc))
+
+    @contextmanager
+    def indented(self, head: str) -> Iterator[None]:
+        self.line(head)
+        known = dict(self.sizes)
+        self.depth += 1
+        yield
+        self.depth -= 1
+        self.sizes = known
+
+    def define(self, v: Value) -> str:
+        self.of[v] = self.names.new(v.hint)
+        return self.of[v]
+
+    def constant(self, wanted: str, value: Any) -> str:
+        """Return a name for an object that the plan uses."""
+        name = self.names.own(wanted)
+        self.scope[name] = value
+        return name
+
+    def dtype(self, dtype: DType) -> str:
+        self.scope[f"dtype_{dtype.tag}"] = dtype.numpy
+        return f"dtype_{dtype.tag}"
+
+    # Sizes.
+
+    def bind(self, t: Type, text: str) -> None:
+        """Give the symbols that stand alone in a type, and are new here, their values."""
+        match t:
+            case TensorType(shape=shape):
+                for i, d in enumerate(shape):
+                    self.bind_symbol(d, f"{text}.shape[{i}]")
+            case ScalarType(value=value) if value is not None:
+                self.bind_symbol(value, text)
+            case TupleType(items):
+                for i, item in enumerate(items):
+                    self.bind(item, f"{text}[{i}]")
+            case ListType(TensorType(shape=shape)):
+                for i, d in enumerate(shape):
+                    self.bind_symbol(d, f"{text}[0].shape[{i}] if {text} else 0")
+
+    def bind_symbol(self, d: Dim, text: str) -> None:
+        symbol = plain(d)
+        if symbol is not None and symbol not in self.sizes:
+            self.sizes[symbol] = self.names.own(f"size_{symbol}")
+            self.lines.append(_Line(self.depth, f"{self.sizes[symbol]} = {text}", self.loc, symbol))
+
+    def size(self, d: Dim) -> str:
+        """Return the text of a size expression."""
+        self.used.update(symbols(d))
+        return python_source(d, self.sizes)
+
+    def shape(self, t: TensorType) -> str:
+        return f"({', '.join(map(self.size, t.shape))}{',' * (len(t.shape) == 1)})"
+
+    def count(self, sizes: Sequence[Dim]) -> str:
+        """Return the text of a product of sizes."""
+        return " * ".join(self.size(d) for d in sizes) or "1"
+
+    def attribute(self, value: Attr) -> str:
+        """Return the text of an attribute, with its size expressions worked out."""
+        if isinstance(value, Sym):
+            return self.size(value)
+        if isinstance(value, tuple):
+            return f"({', '.join(map(self.attribute, value))}{',' * (len(value) == 1)})"
+        if isinstance(value, DType):
+            return self.constant(f"dtype_{value.tag}_", value)
+        if isinstance(value, (int, str, bool, type(None))):
+            return repr(value)
+        return self.constant("value", value)
+
+    # Ops.
+
+    def block(self, block: Block) -> None:
+        dying = last_uses(block)
+        for op, gone in zip(block.ops, dying, strict=True):
+            outer, self.loc = self.loc, op.loc if op.loc.known else self.loc
+            self.op(op)
+            self.made.update((v, op) for v in op.outputs)
+            names = [self.of[v] for v in gone if isinstance(v.type, TensorType)]
+            if names and op is not block.ops[-1]:
+                self.line(f"del {', '.join(names)}")
+            self.loc = outer
+
+    def op(self, op: Op) -> None:
+        match op.name:
+            case "if":
+                self.branch(op)
+            case "loop":
+                if not self.loop_step(self, op):
+                    self.loop(op)
+            case "append" if op in self.memory.in_place:
+                self.of[op.output] = self.of[op.inputs[0]]
+                self.line(f"{self.of[op.output]}.append({self.of[op.inputs[1]]})")
+            case "write" if op in self.memory.in_place:
+                self.write_in_place(op)
+            case "list_stack" if op.inputs[0] in self.rows and op.attrs["dim"] == 0:
+                self.stack_rows(op)
+            case "fused":
+                self.kernel_step(self, op)
+            case "dim":
+                self.assign(op, self.attribute(op.attrs["value"]))
+            case "constant" if isinstance(op.output.type, ScalarType):
+                self.assign(op, self.attribute(op.attrs["value"]))
+            case name if name in _INFIX and self.on_scalars(op):
+                a, b = (self.of[v] for v in op.inputs)
+                self.assign(op, f"{a} {_INFIX[name]} {b}")
+            case _:
+                self.library(op)
+
+    def on_scalars(self, op: Op) -> bool:
+        """Whether all operands are ints and floats, for which the op is Python's operator."""
+        return all(
+            isinstance(v.type, ScalarType) and v.type.kind in ("int", "float") for v in op.inputs
+        )
+
+    def assign(self, op: Op, text: str) -> None:
+        name = self.define(op.output)
+        self.line(f"{name} = {text}")
+        self.bind(op.output.type, name)
+
+    def library(self, op: Op) -> None:
+        """Write a call of the op's `eager`."""
+        definition = OPS[op.name]
+        if definition.compose is not None:
+            raise PassError(f"'{op.name}' is a composite op: run the pass 'decompose' first")
+        scalars = definition.promote is not None and all(
+            isinstance(v.type, ScalarType) for v in op.inputs
+        )
+        call = self.constant(
+            f"op_{op.name}", as_scalar(definition.eager) if scalars else definition.eager
+        )
+        attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items()]
+        text = f"{call}({', '.join(['np', *(self.of[v] for v in op.inputs), *attrs])})"
+        if not op.outputs:
+            self.line(text)
+            return
+        names = [self.define(v) for v in op.outputs]
+        self.line(f"{', '.join(names)} = {text}")
+        for v, name in zip(op.outputs, names, strict=True):
+            self.admit(v, name, definition.view)
+            self.bind(v.type, name)
+
+    def write_in_place(self, op: Op) -> None:
+        """Write an assignment to what a view shows."""
+        base, new = (self.of[v] for v in op.inputs)
+        view = op.attrs["view"]
+        assert isinstance(view, str)
+        call = self.constant(f"op_{view}", OPS[view].eager)
+        attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items() if k != "view"]
+        self.line(f"writable({call}({', '.join(['np', base, *attrs])}))[...] = {new}")
+        self.line(f"{self.define(op.output)} = {base}")
+
+    def stack_rows(self, op: Op) -> None:
+        """Write the stacking of a list whose items lie in one array already."""
+        name, rows = self.define(op.output), self.rows[op.inputs[0]]
+        none = f"{self.constant('stack', OPS[op.name].eager)}(np, [], dim=0)"
+        self.line(f"{name} = {rows} if len({rows}) else {none}")
+        self.bind(op.output.type, name)
+
+    def admit(self, v: Value, name: str, view: bool) -> None:
+        """Write what makes a result have exactly its type."""
+        match v.type:
+            case TensorType(dtype=dtype, strided=strided) if not view:
+                self.line(f"{name} = as_tensor({name}, {self.dtype(dtype)}, {strided})")
+            case ScalarType(kind="int" | "float" | "bool" as kind):
+                self.line(f"{name} = {kind}({name})")
+
+    # Control flow.
+
+    def branch(self, op: Op) -> None:
+        names = [self.names.new(v.hint) for v in op.outputs]
+        with self.indented(f"if {self.of[op.inputs[0]]}:"):
+            self.inner(op.blocks[0], names)
+        with self.indented("else:"):
+            self.inner(op.blocks[1], names)
+        self.close(op, names)
+
+    def inner(self, block: Block, names: Sequence[str]) -> None:
+        self.block(block)
+        if names:
+            values = ", ".join(self.of[v] for v in block.results)
+            self.line(f"{', '.join(names)} = {values}")
+        else:
+            self.line("pass")
+
+    def close(self, op: Op, names: Sequence[str]) -> None:
+        for v, name in zip(op.outputs, names, strict=True):
+            self.of[v] = name
+            self.bind(v.type, name)
+
+    def loop(self, op: Op) -> None:
+        (body,) = op.blocks
+        trips, condition, *carried = (self.of[v] for v in op.inputs)
+        names = [self.names.new(v.hint) for v in body.params[1:]]
+        if names:
+            starts = [
+                f"{x}.copy()" if v in self.memory.own else x
+                for v, x in zip(body.params[1:], carried, strict=True)
+            ]
+            self.line(f"{', '.join(names)} = {', '.join(starts)}")
+        going = self.names.own("going")
+        index = self.define(body.params[0])
+        self.line(f"{going} = {condition}")
+        self.line(f"{index} = 0")
+        with self.indented(f"while {index} < {trips} and {going}:"):
+            for v, name in zip(body.params[1:], names, strict=True):
+                self.of[v] = name
+            for v in body.params:
+                self.bind(v.type, self.of[v])
+            self.block(body)
+            values = ", ".join(self.of[v] for v in body.results)
+            self.line(f"{', '.join([going, *names])} = {values}")
+            self.line(f"{index} += 1")
+        self.close(op, names)
+
+
+_BASE: Mapping[str, Any] = {
+    "np": np,
+    "empty": np.empty,
+    "inf": math.inf,
+    "nan": math.nan,
+    "as_tensor": as_tensor,
+    "nonempty": nonempty,
+    "writable": writable,
+}
+
+
+def only_stacked(graph: Graph) -> set[Value]:
+    """Return the lists that only `list_stack` along dimension 0 uses: they need not exist."""
+    lists = {v for op in graph.walk() for v in op.outputs if isinstance(v.type, ListType)}
+    for block in [graph.block, *(b for op in graph.walk() for b in op.blocks)]:
+        lists -= set(block.results)
+        for op in block.ops:
+            if op.name != "list_stack" or op.attrs["dim"] != 0:
+                lists -= set(op.inputs)
+    return lists
+
+
+def last_uses(block: Block) -> list[list[Value]]:
+    """Return, for each op, the values of the block that nothing uses after it."""
+    last: dict[Value, int] = {}
+    for i, op in enumerate(block.ops):
+        inside = [v for inner in op.blocks for v in free_values(inner)]
+        for v in (*op.inputs, *inside, *op.outputs):
+            last[v] = i
+    own = {v for op in block.ops for v in op.outputs} - set(block.results)
+    dying: list[list[Value]] = [[] for _ in block.ops]
+    for v, i in last.items():
+        if v in own:
+            dying[i].append(v)
+    return dying

@@ -1,0 +1,97 @@
+"""`compile_graph`: an executable for a fused graph.
+
+    executable = compile_graph(fuse(graph))
+    y, = executable.run([x])
+    print(executable.kernels[0].source)
+
+The executable has a plan (`codegen/plan.py`), which launches kernels (`codegen/schedule.py`,
+`codegen/numba_cpu.py`) and calls the library for the rest. It may run in several threads at once:
+each launch has an argument table of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from jitorch.codegen import native
+from jitorch.codegen.compiled import Kernels
+from jitorch.codegen.facts import Facts, facts_of
+from jitorch.codegen.plan import Plan, PlanWriter
+from jitorch.codegen.steps import Steps
+from jitorch.errors import Loc, LocatedError
+from jitorch.ir.core import Graph
+
+FASTMATH = {
+    "strict": frozenset[str](),
+    "default": frozenset({"contract"}),
+    "fast": frozenset({"contract", "nsz", "arcp", "reassoc", "afn"}),
+}
+
+
+class Executable:
+    """A compiled graph."""
+
+    def __init__(self, graph: Graph, plan: Plan, steps: Steps) -> None:
+        self.graph = graph
+        self.plan = plan
+        self.kernels = tuple(steps.kernels.by_name.values())
+        self.drivers = tuple(steps.drivers)
+        self._steps = steps
+        self._function = plan.compile()
+
+    def run(self, args: Sequence[Any]) -> list[Any]:
+        """Run on arrays and Python scalars; return a list of results."""
+        try:
+            return self._function(args)
+        except Exception as error:
+            self._locate(error)
+            raise
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What fused, what did not and why, and what memory is used again."""
+        return facts_of(self.graph, self._steps, self.plan.memory)
+
+    def code(self, stage: str) -> str:
+        """Return all native code as text: `stage` is plan, kernels, llvm or asm."""
+        if stage == "plan":
+            return self.plan.source
+        functions = [k.function for k in self.kernels] + [function for _, function in self.drivers]
+        if stage == "kernels":
+            return "\n".join([k.source for k in self.kernels] + [d.source for d, _ in self.drivers])
+        if stage not in ("llvm", "asm"):
+            raise ValueError(
+                f"there is no code at stage {stage!r}; there are: plan, kernels, llvm, asm"
+            )
+        show = native.assembly if stage == "asm" else lambda code: code.llvm
+        return "\n".join(str(show(function.code)) for function in functions)
+
+    def _locate(self, error: Exception) -> None:
+        """Say which of the user's lines an error comes from."""
+        loc = self._place(error)
+        if loc is None:
+            return
+        if isinstance(error, LocatedError):
+            error.loc = error.loc if error.loc.known else loc
+        else:
+            error.add_note(f"raised by compiled code for\n{loc.render()}")
+
+    def _place(self, error: Exception) -> Loc | None:
+        place, trace = None, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code is self._function.__code__:
+                place = self.plan.locs.get(trace.tb_lineno, place)
+            trace = trace.tb_next
+        return place
+
+
+def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:
+    """Return an executable of the graph; its `fused` ops become kernels.
+
+    `fastmath` is strict, default or fast.
+    """
+    steps = Steps(Kernels(FASTMATH[fastmath]))
+    plan = PlanWriter(graph, steps.kernel, steps.loop).write()
+    return Executable(graph, plan, steps)

@@ -1,0 +1,220 @@
+"""The steps of a plan that run native code: launches of kernels, and loops with a driver."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jitorch.codegen.admit import raise_native
+from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
+from jitorch.codegen.driver import write_driver
+from jitorch.codegen.driver_base import (
+    Address,
+    Arena,
+    Driver,
+    DriverSlot,
+    Known,
+    Outer,
+    OuterStride,
+    Result,
+)
+from jitorch.codegen.driver_values import Unsupported
+from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
+from jitorch.codegen.launch import BYTES, HEAD, launcher
+from jitorch.codegen.native import NativeFunction
+from jitorch.codegen.plan import PlanWriter
+from jitorch.ir.core import Op, Value
+from jitorch.ir.dims import symbol
+from jitorch.ir.opdef import OPS
+from jitorch.ir.types import BY_TAG, ListType, ScalarType, TensorType
+
+
+@dataclass
+class Steps:
+    """Writes native steps into a plan, compiling what they need."""
+
+    kernels: Kernels
+    drivers: list[tuple[Driver, NativeFunction]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    reused: list[tuple[Value, Value]] = field(default_factory=list)
+    native_loops: list[Op] = field(default_factory=list)
+
+    # Kernels.
+
+    def kernel(self, plan: PlanWriter, op: Op) -> None:
+        """Write the launch of a `fused` op."""
+        compiled = self.kernels.compile(op, plan.memory.reuse)
+        shared = sharing(compiled.kernel, op, plan.memory.reuse)
+        names = {slot.source: slot.name for slot in compiled.kernel.slots}
+        self.check_empty(plan, op)
+        for k, v in enumerate(op.outputs):
+            assert isinstance(v.type, TensorType)
+            name = plan.define(v)
+            if names[Output(k)] in shared:
+                plan.line(f"{name} = {plan.of[plan.memory.reuse[v]]}")
+                self.reused.append((v, plan.memory.reuse[v]))
+            else:
+                plan.line(f"{name} = empty({plan.shape(v.type)}, {plan.dtype(v.type.dtype)})")
+        self.launch(plan, op, compiled)
+
+    def check_empty(self, plan: PlanWriter, op: Op) -> None:
+        """Write a check for each reduction that has no result over nothing."""
+        for inner in op.blocks[0].ops:
+            reduce, t = OPS[inner.name].reduce, inner.inputs[0].type if inner.inputs else None
+            if reduce is None or reduce.empty or not isinstance(t, TensorType):
+                continue
+            dims = inner.attrs["dim"]
+            assert isinstance(dims, tuple)
+            folded = [d for i, d in enumerate(t.shape) if i in dims]
+            if any(not isinstance(d, int) for d in folded):
+                rest = [d for i, d in enumerate(t.shape) if i not in dims]
+                plan.line(f"nonempty({inner.name!r}, {plan.count(folded)}, {plan.count(rest)})")
+
+    def launch(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:
+        slots = compiled.kernel.slots
+        extent = compiled.extent(op)
+        n = plan.size(extent.count)
+        grain = extent.grain(plan.size)
+        first = next((i for i, s in enumerate(slots) if s.source == Step("first")), 0)
+        steps = 2 * len(compiled.kernel.passes) if first else 0
+        words = [self.word(plan, op, slot, n) for slot in slots]
+        layout = "".join("d" if s.tag == "float" else "q" for s in slots)
+        pointers = sum(s.pointer for s in slots)
+        head = [str(compiled.function.address), n, grain, str(pointers), str(steps), str(first)]
+        self.call(plan, layout, head + words, compiled.name)
+
+    def call(self, plan: PlanWriter, layout: str, words: Sequence[str], comment: str) -> str:
+        """Write the packing of a table and the foreign call; return the table's name."""
+        plan.scope["launch"] = launcher().call
+        pack = plan.constant("pack", struct.Struct(f"{HEAD}q{layout}").pack)
+        table = plan.names.own("table")
+        plan.line(f"{table} = {pack}({', '.join(words)})")
+        plan.line(f"launch(id({table}) + {BYTES}, 0, 0)  # {comment}")
+        return table
+
+    def word(self, plan: PlanWriter, op: Op, slot: Slot, n: str) -> str:
+        match slot.source:
+            case Input(index):
+                return f"id({plan.of[op.inputs[index]]})"
+            case Output(index):
+                return f"id({plan.of[op.outputs[index]]})"
+            case Number(index):
+                return plan.of[op.inputs[index]]
+            case Size(value):
+                return plan.size(value)
+            case Stride(index, dim):
+                t = op.inputs[index].type
+                assert isinstance(t, TensorType)
+                return f"{plan.of[op.inputs[index]]}.strides[{dim}] // {t.dtype.itemsize}"
+            case Scratch(per_block):
+                name = plan.names.own("scratch")
+                plan.line(
+                    f"{name} = empty({n if per_block else 1}, {plan.dtype(BY_TAG[slot.tag])})"
+                )
+                return f"id({name})"
+            case Step():
+                return "0"
+        raise AssertionError(slot)
+
+    # Loops.
+
+    def loop(self, plan: PlanWriter, op: Op) -> bool:
+        """Write a loop as a call of a native driver; False if it can't be one."""
+        try:
+            driver = write_driver(op, plan.made, set(plan.sizes), self.kernels.compile)
+        except Unsupported as reason:
+            self.reasons.append(f"the loop at {op.loc} runs in Python: {reason}")
+            return False
+        function = self.kernels.compile_driver(driver.source)
+        self.drivers.append((driver, function))
+        self.native_loops.append(op)
+        self.drive(plan, op, driver, function)
+        return True
+
+    def drive(self, plan: PlanWriter, op: Op, driver: Driver, function: NativeFunction) -> None:
+        names = [self.result(plan, op, i, driver) for i in range(len(op.outputs))]
+        arena = plan.names.own("arena")
+        plan.line(f"{arena} = empty({plan.size(driver.arena)}, {plan.dtype(BY_TAG['u8'])})")
+        words = [self.driver_word(plan, op, slot, names, arena) for slot in driver.slots]
+        layout = "".join("d" if s.kind == "float" else "q" for s in driver.slots)
+        pointers = sum(s.kind == "pointer" for s in driver.slots)
+        head = [str(function.address), "1", "1", str(pointers), "0", "0"]
+        table = self.call(plan, layout, head + words, "loop")
+        self.take_results(plan, op, driver, names, table)
+
+    def result(self, plan: PlanWriter, op: Op, index: int, driver: Driver) -> str:
+        """Write the memory of a result and return its name."""
+        v, init = op.outputs[index], op.inputs[index + 2]
+        name = plan.names.new(v.hint)
+        if isinstance(v.type, TensorType):
+            assert isinstance(init.type, TensorType)
+            plan.line(f"{name} = empty({plan.shape(init.type)}, {plan.dtype(init.type.dtype)})")
+        elif isinstance(v.type, ListType):
+            assert isinstance(init.type, ListType)
+            item = init.type.item
+            assert isinstance(item, TensorType)
+            start, trips = plan.of[init], plan.of[op.inputs[0]]
+            room = f"len({start}) + {driver.appends[index]} * max({trips}, 0)"
+            shape = ", ".join([room, *(plan.size(d) for d in item.shape)])
+            plan.line(f"{name} = empty(({shape},), {plan.dtype(item.dtype)})")
+            plan.line(f"if {start}: {name}[:len({start})] = {start}")
+        return name
+
+    def driver_word(
+        self, plan: PlanWriter, op: Op, slot: DriverSlot, names: Sequence[str], arena: str
+    ) -> str:
+        match slot.source:
+            case Outer(value) if isinstance(value.type, TensorType):
+                return f"id({plan.of[value]})"
+            case Outer(value) if isinstance(value.type, ListType):
+                return f"len({plan.of[value]})"
+            case Outer(value):
+                return plan.of[value]
+            case Known(name):
+                return plan.size(symbol(name))
+            case OuterStride(value, dim):
+                t = value.type
+                assert isinstance(t, TensorType)
+                return f"{plan.of[value]}.strides[{dim}] // {t.dtype.itemsize}"
+            case Address(kernel):
+                return str(kernel.function.address)
+            case Arena():
+                return f"id({arena})"
+            case Result(index) if slot.kind == "pointer":
+                return f"id({names[index]})"
+        return "0"
+
+    def take_results(
+        self, plan: PlanWriter, op: Op, driver: Driver, names: Sequence[str], table: str
+    ) -> None:
+        """Write the check for errors and what gives the results their names."""
+        returned = [
+            (k, s)
+            for k, s in enumerate(driver.slots)
+            if s.kind != "pointer" and isinstance(s.source, Result)
+        ]
+        error = next(k for k, s in enumerate(driver.slots) if s.name == "error_0")
+        if driver.failures:
+            read = plan.constant("read", struct.Struct("3q").unpack_from)
+            failures = plan.constant("failures", driver.failures)
+            raise_ = plan.constant("raise_native", raise_native)
+            plan.line(f"{raise_}({failures}, *{read}({table}, {8 * (HEAD + error)}))")
+        for k, slot in returned:
+            assert isinstance(slot.source, Result)
+            name = names[slot.source.index]
+            read = plan.constant(
+                "read", struct.Struct("d" if slot.kind == "float" else "q").unpack_from
+            )
+            text = f"{read}({table}, {8 * (HEAD + k)})[0]"
+            t = op.outputs[slot.source.index].type
+            if isinstance(t, ListType):
+                rows = plan.names.own(f"{name}_rows")
+                plan.line(f"{rows} = {name}[:{text}]")
+                plan.rows[op.outputs[slot.source.index]] = rows
+                if op.outputs[slot.source.index] not in plan.only_stacked:
+                    plan.line(f"{name} = list({rows})")
+            else:
+                boolean = isinstance(t, ScalarType) and t.kind == "bool"
+                plan.line(f"{name} = bool({text})" if boolean else f"{name} = {text}")
+        plan.close(op, names)

@@ -1,0 +1,89 @@
+"""Tensors from data: numbers, nested lists, arrays of NumPy and others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitorch import dispatch
+from jitorch.arrays import Array, as_array
+from jitorch.errors import TypeMismatch
+from jitorch.ir.types import DType, from_numpy_dtype
+from jitorch.ops.create import on_cpu
+from jitorch.tensor import Tensor, wrap
+
+__all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "is_tensor", "numel", "tensor"]
+
+
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: object = None, requires_grad: bool = False
+) -> Any:
+    """Return a new tensor with a copy of `data`: numbers, nested lists, an array, a tensor.
+
+    Python's floats give the default dtype (float32) and integers int64; arrays, tensors and NumPy's
+    numbers keep their dtype.
+
+    >>> jt.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    on_cpu(device)
+    if requires_grad:
+        raise TypeMismatch("gradients are not part of this version", hint="leave requires_grad out")
+    if isinstance(data, Tensor):
+        return data.to(dtype or data.dtype, copy=True)
+    made = wrap(as_array(data, dtype))
+    current = dispatch.current()
+    return made if current is None else current.capture(made)  # type: ignore[attr-defined]
+
+
+def from_numpy(ndarray: Array) -> Tensor:
+    """Return a tensor that shares memory with the array.
+
+    >>> a = np.zeros(2)
+    >>> x = jt.from_numpy(a)
+    >>> a[0] = 7
+    >>> x
+    tensor([7., 0.], dtype=torch.float64)
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeMismatch(f"expected np.ndarray (got {type(ndarray).__name__})")
+    try:
+        from_numpy_dtype(ndarray.dtype)
+    except TypeError as error:
+        raise TypeMismatch(str(error)) from None
+    return wrap(ndarray)
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return `data` as a tensor, sharing memory where that is possible."""
+    on_cpu(device)
+    if isinstance(data, Tensor):
+        return data.to(dtype) if dtype else data
+    if isinstance(data, np.ndarray):
+        made = from_numpy(data)
+    elif hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
+        made = from_dlpack(data)
+    else:
+        return tensor(data, dtype=dtype)
+    return made.to(dtype) if dtype else made
+
+
+asarray = as_tensor
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """Return a tensor that shares memory with another library's array, by the DLPack protocol."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
+def is_tensor(obj: object) -> bool:
+    """Return whether an object is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """Return the number of elements."""
+    count: int = input.numel()
+    return count

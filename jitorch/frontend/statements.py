@@ -1,0 +1,170 @@
+"""Simple statements: assignment, return, assert, raise, inner functions."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from jitorch.errors import TypeMismatch, UnsupportedSyntax, at
+from jitorch.frontend.expressions import Expressions
+from jitorch.frontend.frame import UserFunction
+from jitorch.frontend.source import Source
+from jitorch.frontend.values import UNDEFINED, ListVal
+
+
+class Statements(Expressions):
+    """Carries out statements without blocks. A part of `Frame`."""
+
+    def do_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Constant):
+            return  # a docstring
+        self.eval(node.value)
+
+    def do_Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def do_Assign(self, node: ast.Assign) -> None:
+        value = self.eval(node.value)
+        for target in node.targets:
+            self.assign(target, value)
+
+    def do_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.eval(node.value))
+
+    def do_AugAssign(self, node: ast.AugAssign) -> None:
+        load = ast.copy_location(_as_load(node.target), node.target)
+        old = self.eval(load)
+        value = self.eval(node.value)
+        if isinstance(old, ListVal) and isinstance(node.op, ast.Add):
+            self.list_extend(old, value)
+            return
+        new = self.inplace(node.op, old, value)
+        if isinstance(node.target, ast.Name) or new is not old:
+            self.assign(node.target, new)
+
+    def do_Return(self, node: ast.Return) -> None:
+        self.locals["$value"] = None if node.value is None else self.eval(node.value)
+        self.locals["$returned"] = True
+
+    def do_Break(self, node: ast.Break) -> None:
+        self.locals[f"$broken{self.loops}"] = True
+
+    def do_Continue(self, node: ast.Continue) -> None:
+        self.locals[f"$continued{self.loops}"] = True
+
+    def do_Assert(self, node: ast.Assert) -> None:
+        condition = self.truth(self.eval(node.test))
+        if condition is True:
+            return
+        message = [] if node.msg is None else [self.text_value(self.eval(node.msg))]
+        flag = self.rec.constant(False) if condition is False else condition.value
+        self.rec.emit("assert", (flag, *message))
+
+    def do_Raise(self, node: ast.Raise) -> None:
+        name, message = self.exception(node)
+        self.rec.emit("raise", message, {"exception": name})
+        self.locals["$returned"] = True
+        self.locals["$value"] = UNDEFINED
+
+    def exception(self, node: ast.Raise) -> tuple[str, list[Any]]:
+        call = node.exc
+        args = call.args if isinstance(call, ast.Call) else []
+        cls = (
+            self.eval(call.func if isinstance(call, ast.Call) else call)
+            if call is not None
+            else None
+        )
+        known = (
+            isinstance(cls, type)
+            and issubclass(cls, Exception)
+            and getattr(builtins, cls.__name__, None) is cls
+        )
+        if (
+            not known
+            or node.cause is not None
+            or len(args) > 1
+            or (isinstance(call, ast.Call) and call.keywords)
+        ):
+            raise UnsupportedSyntax(
+                "this raise is not supported in @script",
+                hint="raise a built-in exception with at most one message: raise ValueError('...')",
+            )
+        return cls.__name__, [self.text_value(self.eval(a)) for a in args]
+
+    def do_FunctionDef(self, node: ast.FunctionDef) -> None:
+        if node.decorator_list:
+            raise UnsupportedSyntax(
+                "decorators on inner functions are not supported", hint="define it outside"
+            )
+        self.locals[node.name] = self.inner_function(node, node.name)
+
+    def on_Lambda(self, node: ast.Lambda) -> Any:
+        return self.inner_function(node, "<lambda>")
+
+    def inner_function(self, node: ast.FunctionDef | ast.Lambda, name: str) -> UserFunction:
+        """Return the value of an inner `def` or `lambda`."""
+        source = Source(node, self.fn.source.file, self.fn.source.line_shift, name)
+        defaults = tuple(self.eval(d) for d in node.args.defaults)
+        kw = {
+            a.arg: self.eval(d)
+            for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            if d is not None
+        }
+        return UserFunction(source, self.fn.globals, self, defaults, kw)
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        """Bind a value to a name, element, or pattern of them."""
+        with at(self.loc(target)):
+            match target:
+                case ast.Name(id=name):
+                    self.locals[name] = value
+                case ast.Tuple(elts=elts) | ast.List(elts=elts):
+                    self.unpack(elts, value)
+                case ast.Subscript():
+                    self.set_item(self.eval(target.value), self.key(target.slice), value)
+                case ast.Attribute(attr=attr):
+                    raise UnsupportedSyntax(
+                        f"setting an attribute ('.{attr}') is not supported in @script",
+                        hint="return the new value, or change a tensor in place (self.x.copy_(new))",
+                    )
+                case _:
+                    raise UnsupportedSyntax(f"can't assign to {ast.unparse(target)}")
+
+    def unpack(self, targets: Sequence[ast.expr], value: Any) -> None:
+        items = self.known_items(value, "unpack")
+        starred = [i for i, t in enumerate(targets) if isinstance(t, ast.Starred)]
+        if starred:
+            at_, after = starred[0], len(targets) - starred[0] - 1
+            middle = self.new_list(items[at_ : len(items) - after])
+            if len(items) < len(targets) - 1:
+                raise TypeMismatch(
+                    f"not enough values to unpack (expected at least {len(targets) - 1}, got {len(items)})"
+                )
+            tail = items[len(items) - after :] if after else []
+            items = [*items[:at_], middle, *tail]
+            targets = [t.value if isinstance(t, ast.Starred) else t for t in targets]
+        if len(items) != len(targets):
+            few = "not enough" if len(items) < len(targets) else "too many"
+            raise TypeMismatch(
+                f"{few} values to unpack (expected {len(targets)}, got {len(items)})"
+            )
+        for t, item in zip(targets, items, strict=True):
+            self.assign(t, item)
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    match target:
+        case ast.Name(id=name):
+            return ast.Name(name, ast.Load())
+        case ast.Subscript(value=value, slice=key):
+            return ast.Subscript(
+                value, key, ast.Load(), lineno=target.lineno, col_offset=target.col_offset
+            )
+        case ast.Attribute(value=value, attr=attr):
+            return ast.Attribute(
+                value, attr, ast.Load(), lineno=target.lineno, col_offset=target.col_offset
+            )
+    return target
