@@ -146,6 +146,11 @@ def current_loc() -> Loc:
     return _loc.get()
 
 
+def raised_note(loc: Loc) -> str:
+    """Return what an exception of the user's own program says about its place."""
+    return f"raised by compiled code for\n{loc.render()}"
+
+
 @contextmanager
 def at(loc: Loc) -> Iterator[None]:
     """Make `loc` the current place, and stamp it on errors raised below that have none.
@@ -161,7 +166,7 @@ def at(loc: Loc) -> Iterator[None]:
         raise
     except Exception as error:
         if loc.known and not getattr(error, "__notes__", None):
-            error.add_note(f"raised by compiled code for\n{loc.render()}")
+            error.add_note(raised_note(loc))
         raise
     finally:
         _loc.reset(token)

@@ -82,6 +82,8 @@ class InPlace(Operators):
 
         def __getattr__(self, name: str) -> Any: ...
 
+        def __getitem__(self, key: Any) -> Any: ...
+
     def _assign(self, new: Any) -> Any:
         """Overwrite the elements with those of `new`, which must broadcast to the shape."""
         array = new._data if isinstance(new, InPlace) else np.asarray(new)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,15 @@ from jitorch.arrays import Array
 from jitorch.dispatch import set_default
 from jitorch.errors import TypeMismatch
 from jitorch.ir.opdef import OpDef
-from jitorch.ir.promotion import Operand, numpy_rules
-from jitorch.ir.types import ScalarType, TensorType, Type, from_numpy_dtype
+from jitorch.ir.promotion import get_default_dtype, numpy_rules, using_numpy_rules
+from jitorch.ir.types import DType, ScalarType, TensorType, Type, from_numpy_dtype
 from jitorch.tensor import Tensor, wrap
 
 _NUMBERS = (bool, int, float, complex, str, type(None))
+
+# What an op's type rule needs to know of an input: dtype and shape of an array, type of a number.
+Key = Any
+Plan = tuple[Any, Any]
 
 
 class Eager:
@@ -24,10 +30,11 @@ class Eager:
         if op.compose is not None:
             return op.compose(*inputs, **attrs)
         arrays = [_operand(x) for x in inputs]
-        if op.promote is not None:
-            arrays = promoted(op, arrays)
-        result = op.infer(*map(type_of, arrays), **attrs)
+        dtype, result = plan(op, arrays, attrs)
         with np.errstate(all="ignore"):
+            if dtype is not None:
+                first = op.promote_from
+                arrays[first:] = [_converted(a, dtype) for a in arrays[first:]]
             out = op.eager(np, *arrays, **attrs)
         if isinstance(result, tuple):
             return tuple(wrap(_typed(o, t)) for o, t in zip(out, result, strict=True))
@@ -52,39 +59,60 @@ def _operand(x: Any) -> Any:
     raise TypeMismatch(f"expected a tensor, an array or a number, got {type(x).__name__}")
 
 
-def type_of(a: Any) -> Type:
-    """Return the IR type of an array or number."""
-    if isinstance(a, np.ndarray):
-        return TensorType(from_numpy_dtype(a.dtype), a.shape)
-    return ScalarType("none" if a is None else type(a).__name__)
+def plan(op: OpDef, arrays: Sequence[Any], attrs: dict[str, Any]) -> Plan:
+    """Return the dtype that an op's operands convert to (or None), and its result types.
 
-
-def promoted(op: OpDef, arrays: list[Any]) -> list[Any]:
-    """Convert an op's operands to the dtype its rule gives."""
-    assert op.promote is not None
-    first = op.promote_from
-    operands: list[Operand] = []
-    for a in arrays[first:]:
-        t = TensorType(from_numpy_dtype(a.dtype), a.shape) if isinstance(a, np.ndarray) else a
-        operands.append(t)
+    They follow from types and attributes alone, so they are kept for the next time.
+    """
+    keys = tuple((a.dtype, a.shape) if isinstance(a, np.ndarray) else type(a) for a in arrays)
+    rules = numpy_rules(), get_default_dtype()
     try:
-        dtype = op.promote(operands).numpy
-    except TypeMismatch:
-        raise
+        return _remembered_plan(op, keys, tuple(attrs.items()), rules)
     except TypeError as error:
-        raise TypeMismatch(f"{op.name}: {error}") from None
-    with np.errstate(all="ignore"):
-        return arrays[:first] + [
-            a if isinstance(a, np.ndarray) and a.dtype == dtype else _converted(a, dtype)
-            for a in arrays[first:]
+        if "unhashable" not in str(error):
+            raise
+    return _plan(op, keys, tuple(attrs.items()), rules)
+
+
+def _plan(
+    op: OpDef, keys: tuple[Key, ...], attrs: tuple[Any, ...], rules: tuple[bool, DType]
+) -> Plan:
+    types = [_type(key) for key in keys]
+    dtype = None
+    if op.promote is not None:
+        dtype = _promoted(op, types[op.promote_from :], rules[0])
+        types[op.promote_from :] = [
+            TensorType(dtype, t.shape if isinstance(t, TensorType) else ())
+            for t in types[op.promote_from :]
         ]
+    return None if dtype is None else dtype.numpy, op.infer(*types, **dict(attrs))
+
+
+_remembered_plan = lru_cache(maxsize=4096)(_plan)
+
+
+def _type(key: Key) -> Type:
+    if isinstance(key, tuple):
+        return TensorType(from_numpy_dtype(key[0]), key[1])
+    return ScalarType("none" if key is type(None) else key.__name__)
+
+
+def _promoted(op: OpDef, types: Sequence[Type], as_numpy: bool) -> DType:
+    assert op.promote is not None
+    for t in types:
+        if isinstance(t, ScalarType) and t.kind in ("str", "none"):
+            kind = {"none": "NoneType"}.get(t.kind, t.kind)
+            raise TypeMismatch(f"{op.name}: unsupported operand type: {kind}")
+    with using_numpy_rules(as_numpy):
+        return op.promote([t for t in types if isinstance(t, (TensorType, ScalarType))])
 
 
 def _converted(a: Any, dtype: np.dtype[Any]) -> Array:
-    # Python's integers wrap around, whatever their size.
+    if isinstance(a, np.ndarray):
+        return a if a.dtype == dtype else a.astype(dtype)
     if type(a) is int and not -(2**63) <= a < 2**63:
         raise TypeMismatch(f"the integer {a} does not fit into 64 bits")
-    return np.asarray(a).astype(dtype)
+    return np.asarray(a).astype(dtype)  # Python's integers wrap around
 
 
 def _typed(a: Any, t: Type) -> Array:

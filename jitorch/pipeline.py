@@ -50,7 +50,7 @@ STAGES: list[tuple[str, Pass]] = [
     ("cse", cse),  # before licm, which would move each of two equal ops
     ("licm", licm),
     ("dce", dce),  # after all that leaves ops unused
-    # FUSE: ("fuse", _later("fuse")),
+    ("fuse", _later("fuse")),
     # MEMORY: ("memory", _later("memory")),  # last: it looks at what is left
 ]
 

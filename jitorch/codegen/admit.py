@@ -50,7 +50,11 @@ def raise_native(failures: Sequence[Any], number: int, first: int, second: int) 
     failure = failures[number - 1]
     kind = getattr(errors, failure.exception, None) or getattr(builtins, failure.exception)
     message = failure.message.format(first, second)
-    raise kind(message, loc=failure.loc) if issubclass(kind, errors.LocatedError) else kind(message)
+    if issubclass(kind, errors.LocatedError):
+        raise kind(message, loc=failure.loc)
+    error = kind(message)
+    error.add_note(errors.raised_note(failure.loc))
+    raise error
 
 
 def writable(view: Any) -> Any:

@@ -60,7 +60,7 @@ class _Writer(DriverOps):
         results = [self.result_slot(op, i) for i in range(len(op.outputs))]
         self.loop(op, outermost=True)
         for i, (v, where) in enumerate(zip(op.outputs, results, strict=True)):
-            self.hand_out(i, v, where)
+            self.hand_out(i, v, op.inputs[i + 2], where)
         error = [self.slot(("error", k), f"error_{k}", "int", None) for k in range(3)]
         slots = sorted(self.slots.values(), key=lambda s: s.kind != "pointer")
         text = ["def driver(args, lo, hi):"]
@@ -83,12 +83,19 @@ class _Writer(DriverOps):
             return self.slot(Result(index), f"p_out{index}", "pointer", Result(index))
         return ""
 
-    def hand_out(self, index: int, v: Value, where: str) -> None:
-        """Write the loop's result to where the caller finds it."""
+    def hand_out(self, index: int, v: Value, init: Value, where: str) -> None:
+        """Write the loop's result to where the caller finds it.
+
+        A tensor that no iteration replaced is handed back as it was given, so that it still shares
+        its memory: the caller is told so.
+        """
         found = self.env[v]
         match found:
             case TensorRef():
                 if found.root not in self.mutable:
+                    given = self.tensor(init).address
+                    same = self.slot(("same", index), f"same_{index}", "int", Result(index))
+                    self.line(f"set_i64(args, {same}, {found.address} == {given})")
                     self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
             case ListRef():
                 number = self.slot(("count", index), f"out{index}", "int", Result(index))
@@ -277,9 +284,15 @@ class _Writer(DriverOps):
         ]
         now, other = self.names.own("now"), self.names.own("next")
         self.head += [f"{now} = {pair[0]}", f"{other} = {pair[1]}"]
-        self.line(f"copy_bytes({now}, {found.address}, {self.bytes(mine.type)})")
-        swaps.append((now, other))
-        return now
+        # A tensor that this iteration left alone stays where it is, perhaps the caller's memory.
+        kept = self.names.own("kept")
+        self.line(f"{kept} = {mine.address}")
+        self.line(f"if {found.address} != {mine.address}:")
+        self.line(f"    copy_bytes({now}, {found.address}, {self.bytes(mine.type)})")
+        self.line(f"    {kept} = {now}")
+        self.line(f"    {now} = {other}")
+        self.line(f"    {other} = {kept}")
+        return kept
 
     def renamed(self, found: Ref, name: str) -> Ref:
         match found:

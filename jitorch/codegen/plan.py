@@ -49,8 +49,8 @@ class Plan:
 
     name: str
     source: str
-    scope: dict[str, Any]
-    locs: dict[int, Loc]
+    scope: dict[str, Any] = field(repr=False)
+    locs: dict[int, Loc] = field(repr=False)
     memory: MemoryPlan
 
     def compile(self) -> Callable[[Sequence[Any]], list[Any]]:

@@ -20,7 +20,7 @@ from jitorch.codegen.compiled import Kernels
 from jitorch.codegen.facts import Facts, facts_of
 from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.steps import Steps
-from jitorch.errors import Loc, LocatedError
+from jitorch.errors import Loc, LocatedError, raised_note
 from jitorch.ir.core import Graph
 
 FASTMATH = {
@@ -75,8 +75,8 @@ class Executable:
             return
         if isinstance(error, LocatedError):
             error.loc = error.loc if error.loc.known else loc
-        else:
-            error.add_note(f"raised by compiled code for\n{loc.render()}")
+        elif not getattr(error, "__notes__", None):
+            error.add_note(raised_note(loc))
 
     def _place(self, error: Exception) -> Loc | None:
         place, trace = None, error.__traceback__

@@ -208,12 +208,15 @@ class Steps:
             )
             text = f"{read}({table}, {8 * (HEAD + k)})[0]"
             t = op.outputs[slot.source.index].type
-            if isinstance(t, ListType):
+            if isinstance(t, TensorType):
+                plan.line(f"if {text}: {name} = {plan.of[op.inputs[slot.source.index + 2]]}")
+            elif isinstance(t, ListType):
                 rows = plan.names.own(f"{name}_rows")
                 plan.line(f"{rows} = {name}[:{text}]")
                 plan.rows[op.outputs[slot.source.index]] = rows
                 if op.outputs[slot.source.index] not in plan.only_stacked:
-                    plan.line(f"{name} = list({rows})")
+                    # `[i, ...]`: an item without dimensions stays an array
+                    plan.line(f"{name} = [{rows}[i, ...] for i in range(len({rows}))]")
             else:
                 boolean = isinstance(t, ScalarType) and t.kind == "bool"
                 plan.line(f"{name} = bool({text})" if boolean else f"{name} = {text}")

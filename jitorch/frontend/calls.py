@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jitorch.errors import LocatedError, TypeMismatch, UnsupportedSyntax, current_loc
 from jitorch.frontend.containers import BoundMethod, container_method, is_static
 from jitorch.frontend.frame import UserFunction
-from jitorch.frontend.numpy_api import call_numpy
-from jitorch.frontend.proxies import ListProxy, ScalarProxy, describe
+from jitorch.frontend.numpy_api import call_numpy, full_name
+from jitorch.frontend.proxies import ListProxy, ScalarProxy
 from jitorch.frontend.python_builtins import BUILTINS, Handler
 from jitorch.frontend.source import parse_function
 from jitorch.frontend.values import DictVal, ListVal
@@ -88,12 +90,30 @@ def _other(frame: Expressions, fn: Any, args: Sequence[Any], kwargs: Mapping[str
     named = {k: _plain(frame, v) for k, v in kwargs.items()}
     if is_static([*plain, *named.values()]) and _harmless(fn):
         return _result(frame, _checked(fn, lambda: fn(*plain, **named)))
-    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", repr(fn))
-    module = getattr(fn, "__module__", None)
     raise UnsupportedSyntax(
-        f"can't call '{f'{module}.' if module and module != 'builtins' else ''}{name}' in @script",
-        hint="use a jitorch or NumPy function, or call Python from a function marked @jt.ignore",
+        f"can't call '{_name_of(fn)}' in @script", hint=_INSTEAD.get(_name_of(fn), _INSTEAD[""])
     )
+
+
+def _name_of(fn: Any) -> str:
+    if isinstance(getattr(fn, "__self__", None), np.ufunc):
+        return full_name(fn)
+    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", type(fn).__name__)
+    module = getattr(fn, "__module__", None)
+    return f"{module}.{name}" if module not in (None, "builtins", "io", "_io") else name
+
+
+_INSTEAD = {
+    "": "use a jitorch or NumPy function, or call Python from a function marked @jt.ignore",
+    "filter": "use a list comprehension with 'if'",
+    "input": "read it before the call and pass it in",
+    "iter": "use a for loop",
+    "map": "use a list comprehension",
+    "next": "use a for loop, or an index",
+    "open": "read the file before the call and pass in what it holds",
+    "set": "use a list or a tuple",
+    "sorted": "stack the numbers and use torch.sort",
+}
 
 
 # What may run while compiling, on constants: it depends on its arguments alone and changes nothing.
@@ -218,10 +238,13 @@ def bind(
     ]
     if a.kwarg:
         parameters.append(kind(a.kwarg.arg, kind.VAR_KEYWORD))
+    signature = inspect.Signature(parameters)
     try:
-        bound = inspect.Signature(parameters).bind(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeMismatch(f"{fn.source.name}() {error}") from None
+        raise TypeMismatch(
+            f"{fn.source.name}() {error}", hint=f"it is defined as {fn.source.name}{signature}"
+        ) from None
     given = set(bound.arguments)
     bound.apply_defaults()
     out = {

@@ -18,6 +18,7 @@ from jitorch.errors import (
 from jitorch.frontend.frame import Names
 from jitorch.frontend.iteration import RangeVal, iterate, range_length
 from jitorch.frontend.proxies import ListProxy, ScalarProxy, TensorProxy, describe
+from jitorch.frontend.sharing import storages
 from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir.core import Value
 from jitorch.ir.dims import Sym
@@ -56,8 +57,8 @@ class Containers(Names):
     def constant_key(self, key: Any) -> Any:
         if not is_static(key):
             raise TypeMismatch(
-                f"a dict key must be a constant, got {describe(key)}",
-                hint="use a list, indexed with a number",
+                f"a dict key must be known while compiling, and this is {describe(key)} of the run",
+                hint="stack the values and index the tensor",
             )
         return key
 
@@ -162,7 +163,9 @@ class Containers(Names):
             )
         if not isinstance(key, (int, Sym)):
             raise TypeMismatch(f"a list can't be indexed with {self.kind(key)}")
-        return self.rec.wrap(self.rec.emit1("list_get", (state,), {"index": key}))
+        return self.joined_list(
+            owner, self.rec.wrap(self.rec.emit1("list_get", (state,), {"index": key}))
+        )
 
     def set_item(self, owner: Any, key: Any, value: Any) -> None:
         """Carry out `owner[key] = value`."""
@@ -191,11 +194,18 @@ class Containers(Names):
                 raise TypeMismatch(f"a list can't be indexed with {self.kind(key)}")
             new = self.rec.emit1("list_set", (state, self.list_entry(state, value)), {"index": key})
             self.change(owner, new)
+            self.joined_list(owner, value)
             return
         self.sequence_item(list(state), key)  # raises for an index that is none
         items = list(state)
         items[key] = value
         self.change(owner, tuple(items))
+
+    def joined_list(self, owner: ListVal, x: Any) -> Any:
+        """Note that `x` went into, or came out of, a list of run-time length, and return it."""
+        for s in storages(x, self.rec.store):
+            self.rec.sharing.link(owner, s)
+        return x
 
     def list_entry(self, state: Value, x: Any) -> Value:
         """Return a value to be put in a list of run-time length."""
@@ -227,6 +237,7 @@ class Containers(Names):
             self.change(owner, (*state, x))
             return
         self.change(owner, self.rec.emit1("append", (state, self.list_entry(state, x))))
+        self.joined_list(owner, x)
 
     def list_extend(self, owner: ListVal, other: Any) -> None:
         for x in self.known_items(other, "extend"):
@@ -242,7 +253,7 @@ class Containers(Names):
         if isinstance(x, Tensor) or not isinstance(over.length, Sym):
             return [over.get(i) for i in range(int(over.length))]
         raise TypeMismatch(
-            f"'{what}' needs a length known while compiling, and this list grows at run time",
+            f"{_WORDS.get(what, what)} needs a length known while compiling, and this list grows at run time",
             hint="torch.stack it",
         )
 
@@ -267,6 +278,14 @@ class Containers(Names):
             return len(x)
         except TypeError:
             raise TypeMismatch(f"{self.kind(x)} has no len()") from None
+
+
+_WORDS = {
+    "unpack": "unpacking",
+    "+": "adding lists",
+    "*": "repeating a list",
+    "assign": "assigning",
+}
 
 
 # Methods of lists and dicts.

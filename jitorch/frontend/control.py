@@ -7,14 +7,15 @@ body is run on trial first, to learn which slots it changes and which types they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jitorch.errors import TypeMismatch, UnsupportedSyntax
-from jitorch.frontend.proxies import ScalarProxy, Storage, TensorProxy
+from jitorch.errors import TypeMismatch
+from jitorch.frontend.proxies import ScalarProxy, Storage
 from jitorch.frontend.record import Recorder
+from jitorch.frontend.sharing import pairs, relate, storages
 from jitorch.frontend.sizes import Scope
 from jitorch.frontend.values import (
     UNDEFINED,
@@ -42,7 +43,7 @@ from jitorch.ir.types import ListType, ScalarType
 from jitorch.ops.control import FOREVER
 
 Slot = str | Storage
-MAX_TRIALS = 6
+MAX_TRIALS = 10
 
 
 class Frame(Protocol):
@@ -175,9 +176,9 @@ def _put(frame: Frame, slot: Slot, values: Iterator[Value], tree: Tree) -> None:
     if isinstance(slot, str):
         frame.locals[slot] = lift(frame.rec, values, tree)
     elif isinstance(tree, Poison):
-        raise TypeMismatch(
-            f"memory changed on one path only can't be joined: {tree.message}", hint=tree.hint
-        )
+        kind = "dict" if isinstance(slot, DictVal) else "list"
+        lead = "" if tree.message.startswith("a list") else f"a {kind} is changed in part: "
+        raise TypeMismatch(lead + tree.message, hint=tree.hint)
     elif not isinstance(tree, Const):
         frame.rec.store[slot] = lift_state(frame.rec, values, tree)
 
@@ -220,6 +221,25 @@ def dynamic_if(
     values = iter(outputs)
     for slot, tree in zip(slots, trees, strict=True):
         _put(frame, slot, values, tree)
+    _relate(frame, slots, before, ends)
+
+
+def _relate(frame: Frame, slots: Iterable[Slot], before: State, paths: Sequence[State]) -> None:
+    """Note which of the joined slots may share memory, with each other and with what is outside."""
+    rec, now = frame.rec, State.of(frame)
+    outside = before.store
+    links = [
+        [pair for s in slots for pair in pairs(_held(now, s), _held(p, s), now.store, p.store)]
+        for p in paths
+    ]
+    relate(rec.sharing, links, outside.__contains__)
+
+
+def _held(state: State, slot: Slot) -> Any:
+    """Return the content of a slot as a value: the items of a container, the tensor of a name."""
+    if isinstance(slot, str):
+        return state.locals.get(slot, UNDEFINED)
+    return slot if isinstance(slot, (ListVal, DictVal)) and slot in state.store else UNDEFINED
 
 
 def _joined_slots(before: State, ends: Sequence[State], live: Callable[[str], bool]) -> list[Slot]:
@@ -273,20 +293,23 @@ class Loop:
 
 def dynamic_loop(frame: Frame, loop: Loop, carried: Callable[[Slot], bool]) -> None:
     """Record a `loop` op. `carried(slot)` tells which changed slots matter to later rounds or later code."""
-    first = (
-        True if loop.test is None else loop.test()
-    )  # the first test of a `while` comes before the loop
+    # The first test of a `while` comes before the loop.
+    first = True if loop.test is None else loop.test()
     before = State.of(frame)
     trees: dict[Slot, Tree] = {}
+    previous: _Trial | None = None
     for _ in range(MAX_TRIALS):
-        trial = _Trial(frame, loop, before, trees)
+        trial = _Trial(frame, loop, before, trees, previous)
         end = trial.run()
         wanted = {s: None for s in changed(trial.start, end) if s in trees or carried(s)}
         new = {s: _next_tree(frame.rec, before, trees.get(s), end, s) for s in wanted}
-        if all(s in trees and same_tree(trees[s], t) for s, t in new.items()):
+        settled = previous is not None and previous.shared() == trial.shared()
+        if all(s in trees and same_tree(trees[s], t) for s, t in new.items()) and (
+            settled or not trees
+        ):
             trial.finish(end, first)
             return
-        trees = {**trees, **new}
+        trees, previous = {**trees, **new}, trial
         before.restore(frame)
     raise TypeMismatch(
         "the types of the variables this loop changes do not settle",
@@ -305,9 +328,18 @@ def _next_tree(rec: Recorder, before: State, known: Tree | None, end: State, slo
 class _Trial:
     """One run of a loop's body from carried values of the given trees."""
 
-    def __init__(self, frame: Frame, loop: Loop, before: State, trees: dict[Slot, Tree]) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        loop: Loop,
+        before: State,
+        trees: dict[Slot, Tree],
+        previous: _Trial | None,
+    ) -> None:
         self.frame, self.rec, self.loop = frame, frame.rec, loop
         self.before = before
+        self.previous = previous
+        self.keys: dict[Storage, tuple[Slot, int]] = {}  # which slots carry which storages
         self.trees = trees
         self.types = [
             (s, fresh_type(self.rec, t)) for s, tree in trees.items() for t in types_of(tree)
@@ -331,12 +363,35 @@ class _Trial:
             for slot, tree in self.trees.items():
                 _put(frame, slot, values, tree)
             self.start = State.of(frame)
+            self.relate_start()
             self.loop.begin(symbol)
             self.loop.body()
             self.test = self.next_test()
             self.end = State.of(frame)
-        self.check_aliases()
         return self.end
+
+    def relate_start(self) -> None:
+        """A round starts with what was before the loop, or what the round before left."""
+        paths = [self.before, *([self.previous.end] if self.previous is not None else [])]
+        _relate(self.frame, self.trees, self.before, paths)
+        for slot in self.trees:
+            held = storages(_held(self.start, slot), self.start.store)
+            self.keys.update({s: (slot, i) for i, s in enumerate(held)})
+
+    def shared(self) -> set[frozenset[Any]]:
+        """Return which of the loop's slots, and of the memory around it, may be the same."""
+        outside = self.before.store
+        known = {
+            s: self.keys.get(s, s)
+            for s in self.rec.sharing.related
+            if s in self.keys or s in outside
+        }
+        return {
+            frozenset({key, known[other]})
+            for s, key in known.items()
+            for other in self.rec.sharing.related[s]
+            if other in known
+        }
 
     def next_test(self) -> Any:
         """Return whether another round follows, as far as the body and the `while` test tell."""
@@ -352,20 +407,6 @@ class _Trial:
     def _set_test(self) -> None:
         assert self.loop.test is not None
         self.frame.locals["$test"] = self.loop.test()
-
-    def check_aliases(self) -> None:
-        """A tensor both rebound and changed in place would need to be two things at once."""
-        if self.trees:
-            return
-        for name, x in self.before.locals.items():
-            if not isinstance(x, TensorProxy) or self.end.locals.get(name) is x:
-                continue
-            storage = x._storage
-            if self.end.store.get(storage) is not self.before.store.get(storage):
-                raise UnsupportedSyntax(
-                    f"the loop both changes '{name}' in place and rebinds it",
-                    hint=f"write {name} = {name}.clone() before the loop, or use one of the two",
-                )
 
     def finish(self, end: State, first: Any) -> None:
         """Emit the loop and set the carried slots to its outputs."""
@@ -387,6 +428,7 @@ class _Trial:
         values = iter(outputs)
         for slot, tree in self.trees.items():
             _put(frame, slot, values, tree)
+        _relate(frame, self.trees, self.before, [self.before, end])
 
     def initial(self, slot: Slot, tree: Tree) -> list[Value]:
         return _lower_content(self.rec, self.before.get(slot), tree)

@@ -92,7 +92,8 @@ class Expressions(Operations):
         except TypeError as error:
             if isinstance(error, TypeMismatch):
                 raise
-            raise TypeMismatch(f"bad operand type: {self.kind(x)}") from None
+            symbol = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}[type(node.op)]
+            raise TypeMismatch(f"bad operand type for unary {symbol}: {self.kind(x)}") from None
 
     def on_Compare(self, node: ast.Compare) -> Any:
         left = self.eval(node.left)
@@ -133,9 +134,7 @@ class Expressions(Operations):
             if found is not NotImplemented:
                 return found
         if isinstance(owner, (ScalarProxy, Sym)) and name not in _NUMBER_ATTRIBUTES:
-            raise AttributeNotFound(
-                f"{describe(owner)}, a Python number, has no attribute '{name}'"
-            )
+            raise AttributeNotFound(f"{describe(owner)} has no attribute '{name}'")
         made = getattr(type(owner), name, None)
         if isinstance(made, property) and not isinstance(owner, (Tensor, ScalarProxy)):
             return call(self, made.fget, [owner], {})

@@ -184,9 +184,14 @@ class Names:
         """Return what a name stands for."""
         if name in self.locals:
             return self.checked(name, self.locals[name])
+        if name in self.fn.source.local_names:
+            raise NameNotFound(
+                f"'{name}' has no value yet at this point",
+                hint="it is set further down, or where this call does not come by: set it first",
+            )
         closure = self.fn.closure
         if isinstance(closure, Names):
-            if name in closure.locals or closure.sees(name):
+            if closure.sees(name):
                 return closure.name(name)
         elif name in closure:
             cell = closure[name]
@@ -201,8 +206,10 @@ class Names:
     def sees(self, name: str) -> bool:
         """Whether the name is known in this frame or around it, globals aside."""
         closure = self.fn.closure
-        return name in self.locals or (
-            closure.sees(name) if isinstance(closure, Names) else name in closure
+        return (
+            name in self.locals
+            or name in self.fn.source.local_names
+            or (closure.sees(name) if isinstance(closure, Names) else name in closure)
         )
 
     def checked(self, name: str, value: Any) -> Any:
@@ -212,7 +219,8 @@ class Names:
                 hint="give it a value before the branch or loop",
             )
         if isinstance(value, Poison):
-            raise TypeMismatch(f"'{name}' can't be used here: {value.message}", hint=value.hint)
+            what = name if " " in name else f"'{name}'"
+            raise TypeMismatch(f"{what} can't be used here: {value.message}", hint=value.hint)
         if isinstance(value, MaybeUndefined):
             self.require_defined(name, value)
             self.locals[name] = value.value

@@ -226,7 +226,8 @@ class ScriptFunction(Generic[P, R]):
         with rec.recording(), at(fn.source.loc(fn.source.node)):
             frame = Frame(program, fn)
             given = {name: parameter(rec, name, x) for name, x in bound.items()}
-            result = frame.run(given)
+            with rec.naming_sizes():
+                result = frame.run(given)
             return finish(rec, self.__name__, result, list(program.value_guards.values()))
 
     def graph(self, *args: P.args, stage: str = "fused", **kwargs: P.kwargs) -> Graph:

@@ -80,7 +80,10 @@ def _known(items: list[Any]) -> Iteration:
 
 def _over_list(frame: Containers, x: ListVal) -> Iteration:
     state: Any = frame.rec.store[x]
-    return _over_value(frame, state) if isinstance(state, Value) else _known(list(state))
+    if not isinstance(state, Value):
+        return _known(list(state))
+    over = _over_value(frame, state)
+    return Iteration(over.length, lambda i: frame.joined_list(x, over.get(i)))
 
 
 def _over_value(frame: Containers, v: Value) -> Iteration:

@@ -19,7 +19,8 @@ class Loops(Blocks):
     """Carries out loops. A part of `Frame`."""
 
     def do_For(self, node: ast.For) -> None:
-        over = iterate(self, self.eval(node.iter))
+        with at(self.loc(node.iter)):
+            over = iterate(self, self.eval(node.iter))
         self.loop_over(
             node, over, lambda item: self.assign(node.target, item), lambda: self.block(node.body)
         )

@@ -6,6 +6,7 @@ standard deviation divides by n). Each entry below says what one NumPy function 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -333,10 +334,21 @@ def call_numpy(fn: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     known = _lookup(fn)
     if known is None:
         raise UnsupportedSyntax(
-            f"np.{getattr(fn, '__name__', fn)} is not supported in @script",
-            hint="write it with supported functions, or call it from a function marked @jt.ignore",
+            f"{full_name(fn)} is not supported in @script",
+            hint="draw with torch.rand or torch.randn"
+            if "random" in full_name(fn)
+            else "write it with supported functions, or call it from a function marked @jt.ignore",
         )
     return known(*args, **kwargs)
+
+
+def full_name(fn: Any) -> str:
+    """Return a function's name as one writes it: `np.fft.fft`."""
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"np.{owner.__name__}.{fn.__name__}"
+    module = re.sub(r"\._\w+|^numpy\.\w*lib\b.*|\.mtrand", "", fn.__module__ or "numpy")
+    return f"{module}.{fn.__name__}".replace("numpy", "np", 1)
 
 
 _ON_TYPES = frozenset(

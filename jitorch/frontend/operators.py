@@ -106,6 +106,13 @@ class Operations(Containers):
         if isinstance(op, (ast.FloorDiv, ast.Mod)):
             if isinstance(b, int) and b == 0:
                 raise TypeMismatch("integer division or modulo by zero")
+            if isinstance(b, Sym):
+                kind = "division or modulo" if isinstance(op, ast.FloorDiv) else "modulo"
+                zero = self.compare_sizes("eq", operator.eq, b, 0)
+                if zero is True:
+                    raise TypeMismatch(f"integer {kind} by zero")
+                if zero is not False:
+                    self.raise_if(zero, "ZeroDivisionError", f"integer {kind} by zero")
             return D.floordiv(a, b) if isinstance(op, ast.FloorDiv) else D.mod(a, b)
         return fn(a, b)
 
@@ -119,7 +126,7 @@ class Operations(Containers):
                 raise
             raise self.bad_operands(op, a, b) from None
         except (ZeroDivisionError, OverflowError) as error:
-            raise TypeMismatch(f"{type(error).__name__}: {error}") from None
+            raise TypeMismatch(str(error)) from None
 
     def bad_operands(self, op: ast.operator, a: Any, b: Any) -> TypeMismatch:
         symbol = _SYMBOLS[type(op)]
@@ -145,11 +152,10 @@ class Operations(Containers):
             return self.new_list(self.known_items(a, "*") * b)
         if isinstance(op, ast.Mult) and isinstance(b, ListVal) and isinstance(a, int):
             return self.new_list(self.known_items(b, "*") * a)
-        kind = "list" if isinstance(a, ListVal) or isinstance(b, ListVal) else "dict"
-        raise TypeMismatch(
-            f"unsupported operand types: {self.kind(a)} and {self.kind(b)}",
-            hint=f"a {kind} is not a tensor; torch.stack makes one of a list",
-        )
+        error = self.bad_operands(op, a, b)
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            error.hint = "make a tensor of the list, with torch.tensor or torch.stack"
+        raise error
 
     def compare(self, op: ast.cmpop, a: Any, b: Any) -> Any:
         if isinstance(op, (ast.Is, ast.IsNot)):
@@ -168,6 +174,8 @@ class Operations(Containers):
             is_number(x) or isinstance(x, Tensor) for x in (a, b)
         ):
             return METHODS[name](a, b)
+        if any(isinstance(x, (Sym, ScalarProxy)) for x in (a, b)):
+            return self.compare_other(op, a, b)
         if isinstance(a, tuple) and isinstance(b, tuple) and isinstance(op, (ast.Eq, ast.NotEq)):
             return self.compare_tuples(op, a, b)
         try:
@@ -176,6 +184,16 @@ class Operations(Containers):
             if isinstance(error, TypeMismatch):
                 raise
             raise TypeMismatch(f"can't compare {self.kind(a)} with {self.kind(b)}") from None
+
+    def compare_other(self, op: ast.cmpop, a: Any, b: Any) -> bool:
+        """Compare a number, or a string of the run, with something that is no number."""
+        strings = [x for x in (a, b) if isinstance(x, ScalarProxy) and x.kind == "str"]
+        if strings or not isinstance(op, (ast.Eq, ast.NotEq)):
+            raise TypeMismatch(
+                f"can't compare {self.kind(a)} with {self.kind(b)}",
+                hint="strings made at run time can only be printed" if strings else "",
+            )
+        return isinstance(op, ast.NotEq)
 
     def compare_sizes(self, name: str, fn: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
         """Compare ints.

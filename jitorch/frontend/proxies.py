@@ -163,6 +163,7 @@ def describe(x: Any) -> str:
         return "a tensor"
     if isinstance(x, ScalarProxy):
         return f"a {x.kind}"
-    if isinstance(x, Sym):
-        return f"the size {x}"
-    return f"a {type(x).__name__}"
+    if x is None:
+        return "None"
+    name = "int" if isinstance(x, Sym) else type(x).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -28,6 +28,7 @@ from jitorch.frontend.proxies import (
     describe,
     plain_attr,
 )
+from jitorch.frontend.sharing import Sharing
 from jitorch.frontend.sizes import Scope, Sizes
 from jitorch.ir import dims as D
 from jitorch.ir.core import Attr, Op, Value
@@ -55,6 +56,7 @@ class Recorder(Sizes):
         self.params: list[Value] = []
         self.origins: dict[Storage, Value] = {}  # the parameters' memory, as it was at the start
         self.outside: dict[Storage, str] = {}  # lists and dicts from outside, and their names
+        self.sharing = Sharing()
         self.captured: dict[int, tuple[Tensor, TensorProxy]] = {}
 
     @property
@@ -162,6 +164,7 @@ class Recorder(Sizes):
         value = self.unwrap(new)
         if value is None:
             value = self.converted(new, None, x.dtype)
+        self.sharing.check_write(x._storage, self.store, self.lasting)
         t, target = value.type, x.tensor_type
         assert isinstance(t, TensorType)
         check_assignable(target.dtype, target.shape, t.dtype, t.shape)

@@ -10,15 +10,24 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from jitorch.errors import TypeMismatch, UnsupportedSyntax, at
+from jitorch.errors import UNKNOWN, Loc, TypeMismatch, UnsupportedSyntax, at
 from jitorch.frontend import control
 from jitorch.frontend.blocks import terminates
 from jitorch.frontend.loops import Loops
 from jitorch.frontend.values import UNDEFINED, MaybeUndefined, Poison
 
 MAX_DEPTH = 60
+
+
+def _ends_of(loc: Loc) -> Loc:
+    """Return a place with only the outermost of the calls that led there."""
+    outer = loc.call_site
+    while outer is not None and outer.call_site is not None:
+        outer = outer.call_site
+    return replace(loc, call_site=outer)
 
 
 class Frame(Loops):
@@ -29,10 +38,12 @@ class Frame(Loops):
         self.program.depth += 1
         if self.program.depth > MAX_DEPTH:
             raise UnsupportedSyntax(
-                f"'{self.fn.source.name}' is inlined more than {MAX_DEPTH} deep",
+                f"'{self.fn.source.name}' calls itself without end, or more than {MAX_DEPTH} deep",
                 hint="recursion has no compiled form; write a loop",
+                loc=_ends_of(self.call_site or UNKNOWN),
             )
         self.locals.update(arguments)
+        self.rec.sharing.frames.append(self.locals)
         node = self.fn.source.node
         try:
             if isinstance(node, ast.Lambda):
@@ -42,6 +53,8 @@ class Frame(Loops):
             return self.returned(node)
         finally:
             self.program.depth -= 1
+            if not self.fn.source.has_inner_functions:  # they see this call's variables later too
+                self.rec.sharing.frames.remove(self.locals)
 
     def returned(self, node: ast.FunctionDef) -> Any:
         done = self.locals["$returned"]

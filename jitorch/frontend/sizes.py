@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitorch.errors import Loc, current_loc
+from jitorch.errors import CompileError, Loc, current_loc
 from jitorch.frontend.proxies import View, plain_attr
 from jitorch.ir import dims as D
 from jitorch.ir.builder import Builder
@@ -92,6 +93,18 @@ class Sizes(Builder):
             name, count = f"{base}{count}", count + 1
         self.used.add(name)
         return D.symbol(name)
+
+    @contextmanager
+    def naming_sizes(self) -> Iterator[None]:
+        """Add to errors raised within the block what their symbols stand for in this call."""
+        try:
+            yield
+        except CompileError as error:
+            words = re.findall(r"(?<!['\w])[a-z]\w*", f"{error.message} {error.hint}")
+            known = [f"{w} = {self.hints[w]}" for w in dict.fromkeys(words) if w in self.hints]
+            if known:
+                error.message += f" (in this call {', '.join(known)})"
+            raise
 
     def dim_symbol(self, hint: int) -> Sym:
         """Return a new symbol for a size that is `hint` in this call."""

@@ -9,14 +9,26 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
 from jitorch.errors import UNKNOWN, CompileError, Loc
 
 FunctionNode = ast.FunctionDef | ast.Lambda
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    """Yield the names set in a function, those of inner functions and comprehensions left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        elif isinstance(child, ast.FunctionDef):
+            yield child.name
+        elif not isinstance(child, (ast.Lambda, ast.ListComp)):
+            yield from _stored(child)
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,17 @@ class Source:
     file: str
     line_shift: int
     name: str
+
+    @cached_property
+    def local_names(self) -> frozenset[str]:
+        """The names that the function itself sets, which are never looked up outside of it."""
+        return frozenset(_stored(self.node))
+
+    @cached_property
+    def has_inner_functions(self) -> bool:
+        """Whether functions are defined inside, which may outlive a call."""
+        inner = (ast.FunctionDef, ast.Lambda)
+        return any(isinstance(n, inner) and n is not self.node for n in ast.walk(self.node))
 
     def loc(self, node: ast.AST, call_site: Loc | None = None) -> Loc:
         """Return the place of an AST node; those that carry none (`ast.arguments`) give an unknown place."""

@@ -70,35 +70,28 @@ class Statements(Expressions):
         self.locals["$value"] = UNDEFINED
 
     def exception(self, node: ast.Raise) -> tuple[str, list[Any]]:
+        """Return the name of the exception and its message."""
+        hint = "raise a built-in exception with at most one message: raise ValueError('...')"
+        if node.exc is None or node.cause is not None:
+            what = "'raise' without an exception" if node.exc is None else "'raise ... from'"
+            raise UnsupportedSyntax(f"{what} is not supported in @script", hint=hint)
         call = node.exc
+        cls = self.eval(call.func if isinstance(call, ast.Call) else call)
         args = call.args if isinstance(call, ast.Call) else []
-        cls = (
-            self.eval(call.func if isinstance(call, ast.Call) else call)
-            if call is not None
-            else None
-        )
-        known = (
-            isinstance(cls, type)
-            and issubclass(cls, Exception)
-            and getattr(builtins, cls.__name__, None) is cls
-        )
-        if (
-            not known
-            or node.cause is not None
-            or len(args) > 1
-            or (isinstance(call, ast.Call) and call.keywords)
-        ):
-            raise UnsupportedSyntax(
-                "this raise is not supported in @script",
-                hint="raise a built-in exception with at most one message: raise ValueError('...')",
-            )
+        known = isinstance(cls, type) and issubclass(cls, Exception)
+        if not known or getattr(builtins, cls.__name__, None) is not cls:
+            raise UnsupportedSyntax("only built-in exceptions can be raised in @script", hint=hint)
+        if len(args) > 1 or (isinstance(call, ast.Call) and call.keywords):
+            raise UnsupportedSyntax("an exception takes one message in @script", hint=hint)
         return cls.__name__, [self.text_value(self.eval(a)) for a in args]
 
     def do_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:
-            raise UnsupportedSyntax(
-                "decorators on inner functions are not supported", hint="define it outside"
-            )
+            with at(self.loc(node.decorator_list[0])):
+                raise UnsupportedSyntax(
+                    "decorators on inner functions are not supported in @script",
+                    hint="define the function outside",
+                )
         self.locals[node.name] = self.inner_function(node, node.name)
 
     def on_Lambda(self, node: ast.Lambda) -> Any:

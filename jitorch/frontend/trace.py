@@ -132,6 +132,10 @@ def traced(d: Dim) -> Dim:
 class TraceRecorder(Recorder):
     """Records a trace: every op gets the place of the user's line, and data may not flow into Python."""
 
+    def __init__(self, numpy: bool = False) -> None:
+        super().__init__(numpy)
+        self.sharing.blind = True
+
     def apply(self, op: Any, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         if current_loc().known:  # inside a scripted callee, whose places are exact
             return super().apply(op, inputs, attrs)

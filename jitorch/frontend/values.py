@@ -17,6 +17,7 @@ from jitorch.frontend.proxies import ListProxy, ScalarProxy, Storage, TensorProx
 from jitorch.frontend.record import Recorder
 from jitorch.ir.core import Value
 from jitorch.ir.dims import Dim, Sym
+from jitorch.ir.shapes import show as show_shape
 from jitorch.ir.types import ListType, ScalarType, TensorType, Type
 from jitorch.ops.structure import UNKNOWN_SIZE
 from jitorch.tensor import Tensor
@@ -286,31 +287,43 @@ def _agree(rec: Recorder, a: Dim, b: Dim) -> Dim:
 
 
 def _conflict(a: Tree, b: Tree) -> Poison:
-    return Poison(
-        f"it is {show(a)} on one path and {show(b)} on another", "give it one type on all paths"
-    )
+    hint = "convert one of them, or use two names"
+    if {_kind(a), _kind(b)} == {"int", "float"}:
+        hint = "make both floats, with float() or a number such as 2.0"
+    elif any(isinstance(t, Const) and t.value is None for t in (a, b)):
+        hint = "start from a value of the final type, such as torch.zeros"
+    return Poison(f"it is {show(a)} on one path and {show(b)} on another", hint)
+
+
+def _kind(t: Tree) -> str | None:
+    return t.type.kind if isinstance(t, (Const, Leaf)) and isinstance(t.type, ScalarType) else None
 
 
 def show(t: Tree) -> str:
     """Return what a tree holds, in the user's words."""
     match t:
-        case Const(type=TensorType() as t1):
-            return f"a tensor {t1}"
-        case Const(value=None):
-            return "None"
-        case Const(value=value):
-            return repr(value) if isinstance(value, (bool, int, float, str)) else describe(value)
-        case Leaf(type=TensorType() as t2):
-            return f"a tensor {t2}"
-        case Leaf(type=t3):
-            return f"a {t3}"
+        case Const(value=bool() | int() | float() | str() as value):
+            return repr(value)
+        case Const(type=None, value=value):
+            return describe(value)
+        case Const(type=held) | Leaf(type=held):
+            return _show_type(held)
         case Items(kind=kind, parts=parts):
             return f"a {kind} of {len(parts)} items"
         case Growing(item=item):
-            return f"a list of {item.type}"
+            return f"a list whose items are each {_show_type(item.type)}"
         case Maybe(tree=tree):
             return show(tree)
     return "something that differs"
+
+
+def _show_type(t: Type | None) -> str:
+    match t:
+        case TensorType():
+            return f"a {t.dtype.name} tensor of shape {show_shape(t.shape)}"
+        case ScalarType(kind=kind):
+            return f"{'an' if kind == 'int' else 'a'} {kind}"
+    return f"a {t}"
 
 
 def lower(rec: Recorder, x: Any, tree: Tree) -> list[Value]:

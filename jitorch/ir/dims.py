@@ -108,7 +108,13 @@ def symbol(name: str) -> Sym:
 
 def is_symbol(d: Dim) -> bool:
     """Whether a size is a symbol alone."""
-    return isinstance(d, Sym) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1 and not d.terms[0][0][0].args
+    return (
+        isinstance(d, Sym)
+        and len(d.terms) == 1
+        and d.terms[0][1] == 1
+        and len(d.terms[0][0]) == 1
+        and not d.terms[0][0][0].args
+    )
 
 
 def _as_sym(d: Dim) -> Sym:
@@ -332,7 +338,9 @@ class ProvedFacts:
         )
 
 
-_facts: contextvars.ContextVar[Facts] = contextvars.ContextVar("jitorch_facts", default=ProvedFacts())
+_facts: contextvars.ContextVar[Facts] = contextvars.ContextVar(
+    "jitorch_facts", default=ProvedFacts()
+)
 
 
 @contextmanager

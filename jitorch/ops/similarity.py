@@ -12,11 +12,11 @@ from jitorch.ops.families import composite, function
 from jitorch.ops.losses import checked_reduction, reduced_loss
 from jitorch.ops.reduce import sum_op
 from jitorch.ops.samples import ramp
-from jitorch.ops.select import clamp, where
+from jitorch.ops.select import clamp, filling, where
 
 __all__ = [
     "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
-    "pairwise_distance",
+    "pairwise_distance", "triplet_margin_loss",
 ]  # fmt: skip
 
 
@@ -63,9 +63,10 @@ def hinge_embedding_loss(
     input: Any, target: Any, margin: float = 1.0, reduction: str = "mean"
 ) -> Any:
     """Return x where the target is 1, and max(0, margin - x) where it is -1."""
-    return reduced_loss(
-        where(target == 1, input, clamp(margin - input, min=0)), checked_reduction(reduction)
-    )
+    zero = filling(0, input.dtype)
+    alike = where(target != -1, input, zero)
+    unlike = where(target != 1, clamp(margin - input, min=0), zero)
+    return reduced_loss(alike + unlike, checked_reduction(reduction))
 
 
 @function()
@@ -75,3 +76,19 @@ def margin_ranking_loss(
     """Return max(0, -target * (input1 - input2) + margin)."""
     loss = clamp(-target * sub(input1, input2) + margin, min=0)
     return reduced_loss(loss, checked_reduction(reduction))
+
+
+@function()
+def triplet_margin_loss(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Any:
+    """Return max(0, margin + d(anchor, positive) - d(anchor, negative)), d `pairwise_distance`."""
+    near = pairwise_distance(anchor, positive, p, eps)
+    far = pairwise_distance(anchor, negative, p, eps)
+    return reduced_loss(clamp(margin + near - far, min=0), checked_reduction(reduction))

@@ -19,7 +19,9 @@ from tests.frontend.errors.registry import Wrong, wrong
 
 Golden = Callable[[str, str], None]
 RUN_TIME = [n for n, w in wrong.cases.items() if w.fn.__module__.endswith("run_time")]
-JARGON = re.compile(r"\bSym\b|[Pp]roxy|%\d|ListVal|DictVal|<undefined>|\$\w|object at 0x|(?<!\w)_[a-z]+\(\)")
+JARGON = re.compile(
+    r"\bSym\b|[Pp]roxy|%\d|ListVal|DictVal|<undefined>|\$\w|object at 0x|(?<!\w)_[a-z]+\(\)"
+)
 
 
 def raised(case: Wrong) -> tuple[Exception, tuple[Any, ...]]:
