@@ -18,8 +18,7 @@ from unittest import mock
 import numpy as np
 
 import jitorch as jt
-from jitorch import compile as backend
-from jitorch import jit, pipeline
+from jitorch import compile as backend, jit, pipeline
 from jitorch.compile import Interpreted
 from jitorch.ir.core import Graph
 from jitorch.ir.parser import parse

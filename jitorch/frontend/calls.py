@@ -83,7 +83,7 @@ def _other(frame: Expressions, fn: Any, args: Sequence[Any], kwargs: Mapping[str
     forward = getattr(type(fn), "forward", None)
     if forward is not None and isinstance(forward, FunctionType):
         return inline_function(frame, forward, [fn, *args], kwargs)
-    own_call = getattr(type(fn), "__call__", None)
+    own_call = vars(type(fn)).get("__call__")
     if isinstance(own_call, FunctionType) and not isinstance(fn, type):
         return inline_function(frame, own_call, [fn, *args], kwargs)
     plain = [_plain(frame, a) for a in args]

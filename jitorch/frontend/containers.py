@@ -19,10 +19,10 @@ from jitorch.frontend.frame import Names
 from jitorch.frontend.iteration import RangeVal, iterate, range_length
 from jitorch.frontend.proxies import ListProxy, ScalarProxy, TensorProxy, describe
 from jitorch.frontend.sharing import storages
-from jitorch.frontend.values import DictVal, ListVal
+from jitorch.frontend.values import DictVal, ListVal, show_type
 from jitorch.ir.core import Value
 from jitorch.ir.dims import Sym
-from jitorch.ir.types import ListType
+from jitorch.ir.types import ListType, ScalarType, TensorType, Type
 from jitorch.tensor import Tensor
 
 
@@ -192,8 +192,7 @@ class Containers(Names):
         if isinstance(state, Value):
             if not isinstance(key, (int, Sym)):
                 raise TypeMismatch(f"a list can't be indexed with {self.kind(key)}")
-            new = self.rec.emit1("list_set", (state, self.list_entry(state, value)), {"index": key})
-            self.change(owner, new)
+            self.change(owner, self.grown("list_set", state, value, index=key))
             self.joined_list(owner, value)
             return
         self.sequence_item(list(state), key)  # raises for an index that is none
@@ -207,17 +206,33 @@ class Containers(Names):
             self.rec.sharing.link(owner, s)
         return x
 
+    def grown(self, op: str, state: Value, x: Any, **attrs: Any) -> Value:
+        """Return a list of run-time length after an item was put into it."""
+        inputs = (state, self.list_entry(state, x))
+        (out,) = self.rec.emit(op, inputs, attrs, types=[state.type])
+        return out
+
     def list_entry(self, state: Value, x: Any) -> Value:
         """Return a value to be put in a list of run-time length."""
         v = self.rec.unwrap(x)
         v = self.rec.scalar(x) if v is None else v
         assert isinstance(state.type, ListType)
-        if str(v.type) != str(state.type.item) and type(v.type) is not type(state.type.item):
+        if not self.fits(v.type, state.type.item):
             raise TypeMismatch(
-                f"this list holds {state.type.item}, and a {v.type} is put into it",
+                f"this list holds {show_type(state.type.item)} in each place, and "
+                f"{show_type(v.type)} is put into it",
                 hint="keep one list for each kind of value",
             )
         return v
+
+    def fits(self, t: Type, item: Type) -> bool:
+        """Whether a value can be an item of a list; sizes that are equal in this call are relied upon."""
+        if isinstance(t, TensorType) and isinstance(item, TensorType):
+            same = t.dtype is item.dtype and t.ndim == item.ndim
+            return same and all(map(self.rec.equal, t.shape, item.shape))
+        if isinstance(t, ScalarType) and isinstance(item, ScalarType):
+            return t.kind == item.kind
+        return t == item
 
     def change(self, owner: ListVal | DictVal, state: Any) -> None:
         """Give a list or dict other items. Those from outside the function stay as they are."""
@@ -236,7 +251,7 @@ class Containers(Names):
         if not isinstance(state, Value):
             self.change(owner, (*state, x))
             return
-        self.change(owner, self.rec.emit1("append", (state, self.list_entry(state, x))))
+        self.change(owner, self.grown("append", state, x))
         self.joined_list(owner, x)
 
     def list_extend(self, owner: ListVal, other: Any) -> None:

@@ -113,6 +113,9 @@ class Version:
 class ScriptFunction(Generic[P, R]):
     """A function compiled for the arguments it is called with. Made by `script`."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, fn: Callable[P, R]) -> None:
         functools.update_wrapper(self, fn)
         self.__wrapped__ = fn
@@ -230,7 +233,7 @@ class ScriptFunction(Generic[P, R]):
                 result = frame.run(given)
             return finish(rec, self.__name__, result, list(program.value_guards.values()))
 
-    def graph(self, *args: P.args, stage: str = "fused", **kwargs: P.kwargs) -> Graph:
+    def graph(self, *args: Any, stage: str = "fused", **kwargs: Any) -> Graph:
         """Return the graph for the given arguments at a stage: typed, the name of a pass, optimized or fused."""
         from jitorch.pipeline import stages
 
@@ -242,7 +245,7 @@ class ScriptFunction(Generic[P, R]):
             )
         return made[stage]
 
-    def code(self, *args: P.args, stage: str = "kernels", **kwargs: P.kwargs) -> str:
+    def code(self, *args: Any, stage: str = "kernels", **kwargs: Any) -> str:
         """Return the generated code for the given arguments: `stage` is kernels, llvm or asm."""
         leaves, bound = self.leaves(args, kwargs)
         program = self.version(leaves, bound).program

@@ -425,7 +425,8 @@ class ArrayProxy(TensorProxy):
 
 def _bind() -> None:
     """Give arrays the methods whose functions stand above."""
-    table = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "max": np.max, "min": np.min, "any": np.any, "all": np.all,
+    table = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "max": np.max, "min": np.min, "any": np.any,
+    "all": np.all,
              "std": np.std, "var": np.var, "argmax": np.argmax, "argmin": np.argmin, "cumsum": np.cumsum,
              "cumprod": np.cumprod, "clip": np.clip, "copy": np.copy, "round": np.round, "squeeze": np.squeeze,
              "ravel": np.ravel}  # fmt: skip

@@ -314,7 +314,8 @@ def _rounded(name: str) -> None:
 
 
 for _name in ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan",
-              "atan2", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma", "pow", "fmod", "isnan", "isinf", "isfinite"):  # fmt: skip
+              "atan2", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma", "pow", "fmod", "isnan", "isinf",
+              "isfinite"):  # fmt: skip
     _math(_name)
 for _name in ("floor", "ceil", "trunc"):
     _rounded(_name)

@@ -54,7 +54,7 @@ class Frame(Loops):
         finally:
             self.program.depth -= 1
             if not self.fn.source.has_inner_functions:  # they see this call's variables later too
-                self.rec.sharing.frames.remove(self.locals)
+                self.rec.sharing.leave(self.locals)
 
     def returned(self, node: ast.FunctionDef) -> Any:
         done = self.locals["$returned"]

@@ -29,6 +29,10 @@ class Sharing:
         self.frames: list[dict[str, Any]] = []  # the variables of the calls being recorded
         self.blind = False  # in a trace: Python's own variables may hold anything
 
+    def leave(self, variables: dict[str, Any]) -> None:
+        """Forget the variables of a call that has ended."""
+        self.frames[:] = [f for f in self.frames if f is not variables]
+
     def link(self, a: Storage, b: Storage) -> None:
         """Note that two storages may share memory."""
         if a is not b:

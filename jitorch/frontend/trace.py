@@ -185,6 +185,9 @@ def user_loc() -> Loc:
 class TracedFunction(Generic[P, R]):
     """A function replaced by the record of one run. Made by `trace`."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, fn: Callable[P, R], recorded: Recorded, key: Any) -> None:
         functools.update_wrapper(self, fn)
         self.__wrapped__ = fn

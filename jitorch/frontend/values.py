@@ -307,17 +307,18 @@ def show(t: Tree) -> str:
         case Const(type=None, value=value):
             return describe(value)
         case Const(type=held) | Leaf(type=held):
-            return _show_type(held)
+            return show_type(held)
         case Items(kind=kind, parts=parts):
             return f"a {kind} of {len(parts)} items"
         case Growing(item=item):
-            return f"a list whose items are each {_show_type(item.type)}"
+            return f"a list whose items are each {show_type(item.type)}"
         case Maybe(tree=tree):
             return show(tree)
     return "something that differs"
 
 
-def _show_type(t: Type | None) -> str:
+def show_type(t: Type | None) -> str:
+    """Return what a value of the type is, in the user's words."""
     match t:
         case TensorType():
             return f"a {t.dtype.name} tensor of shape {show_shape(t.shape)}"

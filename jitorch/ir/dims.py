@@ -338,9 +338,8 @@ class ProvedFacts:
         )
 
 
-_facts: contextvars.ContextVar[Facts] = contextvars.ContextVar(
-    "jitorch_facts", default=ProvedFacts()
-)
+PROVED: Facts = ProvedFacts()
+_facts: contextvars.ContextVar[Facts] = contextvars.ContextVar("jitorch_facts", default=PROVED)
 
 
 @contextmanager

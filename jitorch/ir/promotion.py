@@ -112,7 +112,7 @@ def _torch_common(operands: Sequence[Operand]) -> DType:
         seen = classes[index]
         classes[index] = dtype if seen is None else widen(seen, dtype)
     best: DType | None = None
-    for index, dtype_or_none in enumerate(classes):
+    for dtype_or_none in classes:
         if dtype_or_none is None:
             continue
         if best is None or _RANK[dtype_or_none.kind] > _RANK[best.kind]:

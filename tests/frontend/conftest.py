@@ -7,8 +7,7 @@ from unittest import mock
 
 import pytest
 
-from jitorch import compile as backend
-from jitorch import pipeline
+from jitorch import compile as backend, pipeline
 from jitorch.compile import Interpreted
 from jitorch.ir.core import Graph
 from jitorch.ir.verify import verify

@@ -96,7 +96,8 @@ def test_the_environment_makes_everything_eager() -> None:
         "print(h.scripted_swish(jt.tensor([1.0])).shape, h.scripted_swish._versions)\n"
     )
     made = subprocess.run(
-        [sys.executable, "-c", program], env={**__import__("os").environ, "JITORCH_EAGER": "1"}, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", program], env={**__import__("os").environ, "JITORCH_EAGER": "1"},
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert made.stdout == "torch.Size([1]) {}\n"
 

@@ -48,12 +48,14 @@ def reductions(x: Any) -> Any:
 @programs((M,), (M.T,))
 def axes(m: Any) -> Any:
     return (m.sum(axis=0), np.mean(m, axis=1, keepdims=True), m.max(axis=-1), m.T, m.reshape(-1), np.cumsum(m, axis=1),
-            np.sort(m, axis=0), m.argmin(axis=1), np.std(m, axis=0, ddof=1), m.transpose(1, 0), np.expand_dims(m, 0))  # fmt: skip
+            np.sort(m, axis=0), m.argmin(axis=1), np.std(m, axis=0, ddof=1), m.transpose(1, 0),
+            np.expand_dims(m, 0))  # fmt: skip
 
 
 @programs((X,), (F,), (N,))
 def creation(x: Any) -> Any:
-    return (np.zeros(3), np.ones((2, x.shape[0])), np.zeros_like(x), np.full(2, 7), np.arange(x.size), np.arange(0, 1, 0.25),
+    return (np.zeros(3), np.ones((2, x.shape[0])), np.zeros_like(x), np.full(2, 7), np.arange(x.size),
+    np.arange(0, 1, 0.25),
             np.linspace(0, 1, 5), np.eye(2), np.full_like(x, 2), np.empty_like(x).shape, np.arange(3.0))  # fmt: skip
 
 

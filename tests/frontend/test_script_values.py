@@ -604,7 +604,8 @@ def dtypes(x: Any, n: Any) -> Any:
 @programs((X,))
 def methods_and_functions(x: Any) -> Any:
     return (x.exp().log(), jt.exp(x), x.sum(), x.mean(0), x.max(), jt.where(x > 0, x, -x), x.softmax(0),
-            jt.relu(x), x.reshape(-1, 1).t(), x.unsqueeze(0).squeeze(0), jt.maximum(x, x * 2), x.clamp(0, 2))  # fmt: skip
+            jt.relu(x), x.reshape(-1, 1).t(), x.unsqueeze(0).squeeze(0), jt.maximum(x, x * 2), x.clamp(0,
+            2))  # fmt: skip
 
 
 @programs((X, 1.0), (X, 2), (X, True))

@@ -37,7 +37,7 @@ class Writer:
     def tensor(self) -> str:
         x, y = self.pick(*TENSORS), self.pick(*TENSORS)
         return self.pick(
-            x, f"{x} + {y}", f"{x} * {self.number()}", f"jt.where({x} > {y}, {x}, {self.number()})", f"-{x}",
+            f"{x} + {y}", f"{x} * {self.number()}", f"jt.where({x} > {y}, {x}, {self.number()})", f"-{x}",
             f"jt.minimum({x}, {y}) - {self.number()}", f"{x}.clamp(-2.0, 2.0)", f"jt.cat([{x}[1:], {y}[:1]])",
             f"{x}.sum() + {y}", f"{x}.flip(0)", f"({x} - {x}.max()).abs()", f"{x}.clone()",
         )  # fmt: skip
@@ -59,25 +59,30 @@ class Writer:
     def test(self) -> str:
         x = self.pick(*TENSORS)
         one = self.pick(
-            f"{x}.sum() > {self.number()}", f"{x}[{self.index()}] < {self.pick(*TENSORS)}[0]", "i > j", "s < t", "i % 2 == 0",
+            f"{x}.sum() > {self.number()}", f"{x}[{self.index()}] < {self.pick(*TENSORS)}[0]", "i > j",
+            "s < t", "i % 2 == 0",
             "s < i <= 5", f"{x}.shape[0] > 3", "flag",
         )  # fmt: skip
         other = self.pick("i < 3", "s > 0", "not flag", f"{x}[0] > 0")
         return self.pick(one, one, f"{one} and {other}", f"{one} or {other}", f"not ({one})")
 
     def statement(self) -> None:
-        kinds = ["tensor"] * 4 + [
-            "float",
-            "int",
-            "in place",
-            "in place",
-            "item",
-            "slice",
-            "view",
-            "flag",
-            "print",
-            "append",
-        ]
+        kinds = (
+            ["alias"]
+            + ["tensor"] * 9
+            + [
+                "float",
+                "int",
+                "in place",
+                "in place",
+                "item",
+                "slice",
+                "view",
+                "flag",
+                "print",
+                "append",
+            ]
+        )
         if self.depth < 4:
             kinds += ["if", "if", "for", "while", "if"]
         if self.loops:
@@ -95,9 +100,13 @@ class Writer:
     def do_tensor(self) -> None:
         self.line(f"{self.pick(*TENSORS)} = {self.tensor()}")
 
+    def do_alias(self) -> None:
+        self.line(f"{self.pick(*TENSORS)} = {self.pick(*TENSORS)}")
+
     def do_float(self) -> None:
         self.line(
-            f"{self.pick(*FLOATS)} = {self.pick('0.25', 's * 0.5', 't - s', 'a.sum().item() * 0.125', 'float(j) - 1.0', '-0.0')}"
+            f"{self.pick(*FLOATS)} = "
+            f"{self.pick('0.25', 's * 0.5', 't - s', 'a.sum().item() * 0.125', 'float(j) - 1.0', '-0.0')}"
         )
 
     def do_int(self) -> None:

@@ -12,7 +12,7 @@ from jitorch import pipeline
 from jitorch.ir.core import Graph
 from jitorch.ir.parser import parse
 from jitorch.ir.verify import verify
-from tests.fuzz.programs import Programs
+from tests.fuzz.graphs import Programs
 from tests.support import outcome, random_arguments, same
 
 ORDINARY = ("infer", "decompose", "fold", "simplify", "cse", "licm", "dce")

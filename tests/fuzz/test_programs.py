@@ -43,7 +43,8 @@ def run(source: str, folder: Path, compiled: bool) -> bool:
         for call in CALLS:
             jit.script(fn).graph(*fresh(call), stage="typed")
     except CompileError as error:
-        assert error.loc.known, source
+        if not error.loc.known:
+            raise AssertionError(f"an error without a place in\n{source}") from error
         return False
     try:
         check(fn, *CALLS, compiled=compiled)

@@ -251,11 +251,29 @@ def format_with_run_time_width(x):
 
 @wrong(UnsupportedSyntax, X)
 def rebound_and_changed_in_place(x):
-    y = x.clone()
+    y = x
     for i in range(x.shape[0]):
         y += 1
         y = y * 2
     return y
+
+
+@wrong(UnsupportedSyntax, X)
+def changed_after_a_branch_shared_it(x):
+    y, z = x + 1, x + 2
+    if x.sum() > 0:
+        z = y
+    y += 1
+    return y, z
+
+
+@wrong(UnsupportedSyntax, X, 3)
+def changed_after_a_loop_listed_it(x, n):
+    y, out = x + 1, []
+    for i in range(n):
+        out.append(y)
+    y += 1
+    return out
 
 
 @wrong(UnsupportedSyntax, [X, X])
