@@ -7,6 +7,7 @@ after it run under `if not set`, so no later stage ever meets them.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,9 +32,8 @@ class Blocks(Statements):
             if stopped is True:
                 return
             if stopped is not False and rest:
-                control.dynamic_if(
-                    self, self.negated(stopped), lambda r=rest: self.block(r), lambda: None
-                )  # type: ignore[misc]
+                go_on = functools.partial(self.block, rest)
+                control.dynamic_if(self, self.negated(stopped), go_on, lambda: None)
                 return
 
     def stopped(self) -> Any:
@@ -52,7 +52,7 @@ class Blocks(Statements):
             method(node)
 
     def do_If(self, node: ast.If) -> None:
-        self.branch(node, lambda: self.block(node.body), lambda: self.block(node.orelse))
+        self.branch(node, lambda: self.block(node.body), lambda: self.block(node.orelse), node)
 
     def if_with_rest(self, node: ast.If, rest: Sequence[ast.stmt]) -> None:
         """Record `if c: return a` and what follows it as `if c: return a else: what follows`."""
@@ -62,26 +62,18 @@ class Blocks(Statements):
         else:
             body = [*body, *rest]
         with at(self.loc(node)):
-            self.branch(node, lambda: self.block(body), lambda: self.block(orelse), with_rest=True)
+            self.branch(node, lambda: self.block(body), lambda: self.block(orelse), rest[-1])
 
     def branch(
-        self,
-        node: ast.If,
-        then: Callable[[], None],
-        orelse: Callable[[], None],
-        with_rest: bool = False,
+        self, node: ast.If, then: Callable[[], None], orelse: Callable[[], None], last: ast.stmt
     ) -> None:
+        """Record the branches; `last` is the last statement that they cover."""
         with at(self.loc(node.test)):
             condition = self.truth(self.eval(node.test))
         if isinstance(condition, bool):
             (then if condition else orelse)()
             return
-        live = (
-            (lambda name: name.startswith("$") or bool(self.enclosing))
-            if with_rest
-            else self.live_after(node)
-        )
-        control.dynamic_if(self, condition, then, orelse, live)
+        control.dynamic_if(self, condition, then, orelse, self.live_after(last))
 
     def live_after(self, node: ast.AST) -> Callable[[str], bool]:
         """Return a test of whether a name may be read after `node` in this function."""

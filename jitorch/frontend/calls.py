@@ -83,7 +83,7 @@ def _other(frame: Expressions, fn: Any, args: Sequence[Any], kwargs: Mapping[str
     forward = getattr(type(fn), "forward", None)
     if forward is not None and isinstance(forward, FunctionType):
         return inline_function(frame, forward, [fn, *args], kwargs)
-    own_call = vars(type(fn)).get("__call__")
+    own_call = inspect.getattr_static(type(fn), "__call__", None)
     if isinstance(own_call, FunctionType) and not isinstance(fn, type):
         return inline_function(frame, own_call, [fn, *args], kwargs)
     plain = [_plain(frame, a) for a in args]
@@ -98,7 +98,7 @@ def _other(frame: Expressions, fn: Any, args: Sequence[Any], kwargs: Mapping[str
 def _name_of(fn: Any) -> str:
     if isinstance(getattr(fn, "__self__", None), np.ufunc):
         return full_name(fn)
-    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", type(fn).__name__)
+    name = str(getattr(fn, "__qualname__", None) or getattr(fn, "__name__", type(fn).__name__))
     module = getattr(fn, "__module__", None)
     return f"{module}.{name}" if module not in (None, "builtins", "io", "_io") else name
 

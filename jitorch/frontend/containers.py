@@ -223,6 +223,9 @@ class Containers(Names):
                 f"{show_type(v.type)} is put into it",
                 hint="keep one list for each kind of value",
             )
+        strided = isinstance(v.type, TensorType) and v.type.strided
+        if strided and not (isinstance(state.type.item, TensorType) and state.type.item.strided):
+            return self.rec.emit1("copy", (v,))
         return v
 
     def fits(self, t: Type, item: Type) -> bool:

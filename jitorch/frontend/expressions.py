@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +24,12 @@ from jitorch.ir.core import Value
 from jitorch.ir.dims import Sym
 from jitorch.ir.opdef import OPS
 from jitorch.tensor import Tensor
+
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
 
 
 class Expressions(Operations):
@@ -81,14 +87,11 @@ class Expressions(Operations):
             condition = self.truth(x)
             return (not condition) if isinstance(condition, bool) else self.negated(condition)
         if isinstance(x, Sym):
-            return {ast.USub: lambda: -x, ast.UAdd: lambda: x}.get(
-                type(node.op), lambda: METHODS["bitwise_not"](x)
-            )()
-        fn = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}[
-            type(node.op)
-        ]
+            if isinstance(node.op, ast.Invert):
+                return METHODS["bitwise_not"](x)
+            return -x if isinstance(node.op, ast.USub) else x
         try:
-            return fn(x)
+            return _UNARY[type(node.op)](x)
         except TypeError as error:
             if isinstance(error, TypeMismatch):
                 raise

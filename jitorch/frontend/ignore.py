@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from jitorch.dispatch import PYTHON_FUNCTIONS
 from jitorch.errors import TypeMismatch
 from jitorch.frontend.record import Recorder
-from jitorch.ir.core import Value
+from jitorch.ir.core import Attr, Value
 from jitorch.ir.parser import parse_type
 
 P = ParamSpec("P")
@@ -34,7 +34,7 @@ class Ignored:
                 "a call of an @ignore function takes positional arguments only",
                 hint="drop the argument names",
             )
-        attrs = {
+        attrs: dict[str, Attr] = {
             "target": self.target,
             "returns": self.returns,
             **({"numpy": True} if rec.numpy else {}),

@@ -57,7 +57,7 @@ def iterate(frame: Containers, x: Any) -> Iteration:
     if isinstance(x, ListProxy):
         return _over_value(frame, x.value)
     if isinstance(x, DictVal):
-        return _known(list(frame.rec.store[x]))  # type: ignore[call-overload]
+        return _known(list(frame.rec.store[x]))
     if isinstance(x, Tensor):
         if not x.ndim:
             raise TypeMismatch("iteration over a 0-d tensor")

@@ -22,7 +22,7 @@ def closest(known: Iterable[Any], key: Any) -> Any:
     def differing(other: Any) -> int:
         (a, numpy_a), (b, numpy_b) = other, key
         parts = sum(x != y for x, y in zip(a, b, strict=False)) + abs(len(a) - len(b))
-        return parts + (numpy_a != numpy_b)
+        return int(parts + (numpy_a != numpy_b))
 
     return min(reversed(list(known)), key=differing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -65,12 +66,8 @@ class Loops(Blocks):
                 break
             if broken is not False:
                 rest = items[i + 1 :]
-                control.dynamic_if(
-                    self,
-                    self.negated(broken),
-                    lambda r=rest: self.unrolled(node, r, begin, body),
-                    lambda: None,
-                )  # type: ignore[misc]
+                go_on = functools.partial(self.unrolled, node, rest, begin, body)
+                control.dynamic_if(self, self.negated(broken), go_on, lambda: None)
                 break
 
     def inside(self, node: ast.AST) -> _Inside:
@@ -172,7 +169,7 @@ class Loops(Blocks):
             then()
             return
         condition = self.truth(self.eval(tests[0]))
-        inner = lambda: self.conditions(tests[1:], then)  # noqa: E731
+        inner = functools.partial(self.conditions, tests[1:], then)
         if isinstance(condition, bool):
             if condition:
                 inner()

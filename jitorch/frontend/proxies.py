@@ -77,7 +77,7 @@ class TensorProxy(Tensor):
             raise TypeMismatch("len() of a 0-d tensor")
         return int(self.shape[0])
 
-    def numpy(self) -> Any:
+    def numpy(self, *, force: bool = False) -> Any:
         return self._recorder.python_value(self, "numpy()")
 
     def tolist(self) -> Any:

@@ -165,15 +165,20 @@ class Sizes(Builder):
             self._solve(a, b)
 
     def _solve(self, a: Dim, b: Dim) -> None:
-        """Use an equation to do without one of its symbols, the later one."""
-        order = list(self.hints)
-        for s, other in sorted(
-            ((a, b), (b, a)), key=lambda p: -order.index(str(p[0])) if str(p[0]) in order else 1
-        ):
-            if isinstance(s, Sym) and str(s) in self.hints and str(s) not in set(D.symbols(other)):
-                self.solved = {k: D.substitute(v, {str(s): other}) for k, v in self.solved.items()}
-                self.solved[str(s)] = other
-                return
+        """Use an equation to do without one of its symbols, the latest that stands alone in it."""
+        gap = a - b
+        if isinstance(gap, int):
+            return
+        for name in reversed(self.hints):
+            s = D.symbol(name)
+            for factor in (1, -1):
+                other = s - gap * factor
+                if name not in set(D.symbols(other)):
+                    self.solved = {
+                        k: D.substitute(d, {name: other}) for k, d in self.solved.items()
+                    }
+                    self.solved[name] = other
+                    return
 
     def equal(self, a: Dim, b: Dim) -> bool:
         a, b = self.canonical(a), self.canonical(b)

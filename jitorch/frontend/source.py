@@ -53,7 +53,9 @@ class Source:
 
     def loc(self, node: ast.AST, call_site: Loc | None = None) -> Loc:
         """Return the place of an AST node; those that carry none (`ast.arguments`) give an unknown place."""
-        if not hasattr(node, "lineno"):
+        if not isinstance(
+            node, (ast.expr, ast.stmt, ast.arg, ast.keyword, ast.alias, ast.excepthandler)
+        ):
             return UNKNOWN
         line, end_line = (
             node.lineno + self.line_shift,

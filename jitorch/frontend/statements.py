@@ -76,14 +76,14 @@ class Statements(Expressions):
             what = "'raise' without an exception" if node.exc is None else "'raise ... from'"
             raise UnsupportedSyntax(f"{what} is not supported in @script", hint=hint)
         call = node.exc
-        cls = self.eval(call.func if isinstance(call, ast.Call) else call)
+        cls: Any = self.eval(call.func if isinstance(call, ast.Call) else call)
         args = call.args if isinstance(call, ast.Call) else []
         known = isinstance(cls, type) and issubclass(cls, Exception)
-        if not known or getattr(builtins, cls.__name__, None) is not cls:
+        if not known or getattr(builtins, str(getattr(cls, "__name__", "")), None) is not cls:
             raise UnsupportedSyntax("only built-in exceptions can be raised in @script", hint=hint)
         if len(args) > 1 or (isinstance(call, ast.Call) and call.keywords):
             raise UnsupportedSyntax("an exception takes one message in @script", hint=hint)
-        return cls.__name__, [self.text_value(self.eval(a)) for a in args]
+        return str(getattr(cls, "__name__", "")), [self.text_value(self.eval(a)) for a in args]
 
     def do_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:

@@ -292,7 +292,7 @@ def _record(
     bound.apply_defaults()
     with rec.recording():
         given = {name: _python(rec, parameter(rec, name, x)) for name, x in bound.arguments.items()}
-        call = inspect.BoundArguments(signature, given)  # type: ignore[arg-type]
+        call = inspect.BoundArguments(signature, given)
         result = fn(*call.args, **call.kwargs)
         return finish(rec, getattr(fn, "__name__", "trace"), _recorded(rec, result), ())
 

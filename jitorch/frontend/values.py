@@ -19,7 +19,7 @@ from jitorch.ir.core import Value
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.shapes import show as show_shape
 from jitorch.ir.types import ListType, ScalarType, TensorType, Type
-from jitorch.ops.structure import UNKNOWN_SIZE
+from jitorch.ops.structure import UNKNOWN_SIZE, as_item
 from jitorch.tensor import Tensor
 
 
@@ -202,7 +202,12 @@ def _growing(rec: Recorder, a: Tree, b: Tree) -> Tree:
             f"a list that grows in a loop or branch must hold tensors or numbers of one type: {what}",
             "keep one list for each kind of value",
         )
-    return Growing(Leaf(leaf))
+    if isinstance(leaf, TensorType) and UNKNOWN_SIZE in leaf.shape:
+        return Poison(
+            "a list that grows in a loop or branch must hold tensors of one shape",
+            "pad them to one size, or join them with torch.cat as you go",
+        )
+    return Growing(Leaf(as_item(leaf)))
 
 
 def _as_leaf(rec: Recorder, t: Tree) -> Type | None:
@@ -220,10 +225,9 @@ def _leaf_type(rec: Recorder, x: Any) -> Type | None:
         return ScalarType("int", rec.canonical(x))
     if isinstance(x, Tensor):
         return rec.capture(x).value.type
-    if isinstance(x, (bool, int, float, str)):
-        kind = type(x).__name__
-        return ScalarType(kind, x if kind == "int" else None)
-    return None
+    if isinstance(x, int) and not isinstance(x, bool):
+        return ScalarType("int", x)
+    return ScalarType(type(x).__name__) if isinstance(x, (bool, float, str)) else None
 
 
 def same_tree(a: Tree, b: Tree) -> bool:
@@ -385,9 +389,12 @@ def _lower_list(rec: Recorder, x: Any, item: Leaf) -> Value:
         return state
     if state:
         values = [_lower_leaf(rec, i, item.type) for i in state]
-        (out,) = rec.emit("list", values, types=[ListType(fresh_type(rec, item.type))])
+        (out,) = rec.emit("list", values, types=[fresh_type(rec, ListType(item.type))])
         return out
     return rec.emit1("empty_list", (_placeholder(rec, item.type),))
+
+
+_ZERO: dict[str, bool | int | float | str] = {"bool": False, "int": 0, "float": 0.0, "str": ""}
 
 
 def _placeholder(rec: Recorder, t: Type) -> Value:
@@ -397,7 +404,7 @@ def _placeholder(rec: Recorder, t: Type) -> Value:
             shape = tuple(d if rec.visible(d) else 0 for d in t.shape)
             return rec.emit1("undefined", (), {"dtype": t.dtype, "shape": shape})
         case ScalarType(kind=kind):
-            return rec.constant({"bool": False, "int": 0, "float": 0.0, "str": ""}[kind])
+            return rec.constant(_ZERO[kind])
         case ListType(item=item):
             return rec.emit1("empty_list", (_placeholder(rec, item),))
     raise TypeMismatch(f"no placeholder for {t}")
@@ -426,7 +433,7 @@ def fresh_type(rec: Recorder, t: Type) -> Type:
         case ScalarType(kind="int"):
             return ScalarType("int", _fresh_size(rec, hint="i"))
         case ListType(item=item):
-            return ListType(fresh_type(rec, item))
+            return ListType(item if item == ScalarType("int") else fresh_type(rec, item))
     return t
 
 

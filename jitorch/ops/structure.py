@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,10 +124,15 @@ tuple_get = register(
 def _list_infer(*items: Type) -> Type:
     if not items:
         raise TypeMismatch("list: an empty list has no type")
-    first = items[0]
-    if any(i != first for i in items):
+    first = as_item(items[0])
+    if any(as_item(i) != first for i in items):
         raise TypeMismatch(f"list: items differ in type: {', '.join(map(str, items))}")
     return ListType(first)
+
+
+def as_item(t: Type) -> Type:
+    """Return the type of a list's items, given one of them: ints differ in value."""
+    return ScalarType("int") if isinstance(t, ScalarType) and t.kind == "int" else t
 
 
 def _item_of(xs: Type, op: str) -> Type:
@@ -136,9 +142,16 @@ def _item_of(xs: Type, op: str) -> Type:
 
 
 def _append_infer(xs: Type, x: Type) -> Type:
-    if _item_of(xs, "append") != x:
+    item = _item_of(xs, "append")
+    if isinstance(x, TensorType) and isinstance(item, TensorType) and item.strided:
+        x = replace(x, strided=True)
+    if item != as_item(x):
         raise TypeMismatch(f"append: can't append a {x} to a {xs}")
     return xs
+
+
+def _got(item: Type) -> Type:
+    return ScalarType("int", UNKNOWN_SIZE) if item == ScalarType("int") else item
 
 
 def _at(xs: Any, index: int) -> Any:
@@ -157,7 +170,9 @@ def _replaced(xp: Any, xs: Any, x: Any, *, index: int) -> Any:
 list_op = register(
     OpDef(name="list", total=True, eager=lambda xp, *items: list(items), infer=_list_infer)
 )
-empty_list = register(OpDef(name="empty_list", eager=lambda xp, x: [], infer=lambda x: ListType(x)))
+empty_list = register(
+    OpDef(name="empty_list", eager=lambda xp, x: [], infer=lambda x: ListType(as_item(x)))
+)
 append = register(OpDef(name="append", eager=lambda xp, xs, x: [*xs, x], infer=_append_infer))
 extend = register(
     OpDef(
@@ -177,7 +192,7 @@ list_get = register(
     OpDef(
         name="list_get",
         eager=lambda xp, xs, *, index: _at(xs, index),
-        infer=lambda xs, *, index: _item_of(xs, "list_get"),
+        infer=lambda xs, *, index: _got(_item_of(xs, "list_get")),
     )
 )
 list_set = register(

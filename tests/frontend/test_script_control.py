@@ -388,7 +388,7 @@ def fibonacci(x: Any, n: int) -> Any:
 
 @programs((X, 3), (X, 1))
 def int_turns_into_float(x: Any, n: int) -> Any:
-    total = 0
+    total: float = 0
     for i in range(n):
         total = total + 0.5
     return x * total

@@ -22,7 +22,7 @@ Y = jt.tensor([-4.0, -5.0, 0.5])
 W = jt.tensor([0.5, 2.0, -1.0])
 SCALE = 2.5
 SIZES = (1, 2, 3)
-NAMES = {"a": 1, "b": [2, 3]}
+NAMES: dict[str, Any] = {"a": 1, "b": [2, 3]}
 
 
 class Layer:
@@ -334,7 +334,8 @@ def uses_global(x: Any) -> Any:
 
 
 def test_changed_items_of_global_containers_recompile() -> None:
-    table, sizes = {"gain": 2.0, "deep": [1, (2, 3)]}, [1, 2]
+    sizes = [1, 2]
+    table: dict[str, Any] = {"gain": 2.0, "deep": [1, (2, 3)]}
 
     @jit.script
     def fn(x: Any) -> Any:
@@ -347,7 +348,7 @@ def test_changed_items_of_global_containers_recompile() -> None:
     assert fn(X)[0] == 8
     sizes.append(10)
     assert fn(X)[0] == 18
-    table["deep"][1] = (5, 6)  # type: ignore[index]
+    table["deep"][1] = (5, 6)
     assert fn(X)[0] == 21
     table["new"] = 1
     assert fn(X)[0] == 21

@@ -150,7 +150,7 @@ class Writer:
         self.line(f"flag = {self.test()}")
 
     def do_print(self) -> None:
-        self.line(f'print("{self.pick("x", "y")}", i, flag)')
+        self.line(f'print("{self.pick("x", "y")}", i, bool(flag))')
 
     def do_append(self) -> None:
         self.line(f"out.append({self.tensor()})")
@@ -208,7 +208,7 @@ class Writer:
     def do_return(self) -> None:
         self.line(f"if {self.test()}:")
         self.depth += 1
-        self.line("return a, b, c, s, t, i, j, flag, out")
+        self.line("return a, b, c, s, t, i, j, bool(flag), out")
         self.depth -= 1
 
 
@@ -220,4 +220,6 @@ def programs(draw: Draw) -> str:
         w.statement()
     head = ["import jitorch as jt", "", "", "def f(a, b, c, s, i):"]
     start = ["    t, j, flag = 1.5, 2, False", "    out = [a * 1.0]"]
-    return "\n".join([*head, *start, *w.lines, "    return a, b, c, s, t, i, j, flag, out", ""])
+    return "\n".join(
+        [*head, *start, *w.lines, "    return a, b, c, s, t, i, j, bool(flag), out", ""]
+    )

@@ -47,7 +47,8 @@ def run(source: str, folder: Path, compiled: bool) -> bool:
             raise AssertionError(f"an error without a place in\n{source}") from error
         return False
     try:
-        check(fn, *CALLS, compiled=compiled)
+        # A result may be a changed argument itself, on some paths only; compiled it is a copy.
+        check(fn, *CALLS, compiled=compiled, aliases=False)
     except Exception as error:
         raise AssertionError(f"{source}\n{error}") from error
     return True
