@@ -375,7 +375,7 @@ class _Writer(DriverOps):
                 self.check(op)
             case _ if OPS[op.name].view:
                 self.env[op.output] = self.view(op)
-            case _ if op.outputs and isinstance(op.output.type, ScalarType):
+            case _ if [type(v.type) for v in op.outputs] == [ScalarType]:
                 self.scalar_op(op)
             case _:
                 raise self.unsupported(f"'{op.name}' has no native form")

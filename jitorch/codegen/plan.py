@@ -26,7 +26,7 @@ import numpy as np
 from jitorch.codegen.admit import as_scalar, as_tensor, nonempty, writable
 from jitorch.codegen.names import Names
 from jitorch.errors import Loc, PassError
-from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values
+from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values, uses
 from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS
@@ -94,6 +94,7 @@ class PlanWriter:
     def __post_init__(self) -> None:
         self.memory = plan_memory(self.graph)
         self.only_stacked = only_stacked(self.graph)
+        self.uses = uses(self.graph.block)
 
     def write(self) -> Plan:
         name = self.names.own(f"{self.graph.name}_plan")
@@ -275,7 +276,9 @@ class PlanWriter:
         """Write the stacking of a list whose items lie in one array already."""
         name, rows = self.define(op.output), self.rows[op.inputs[0]]
         none = f"{self.constant('stack', OPS[op.name].eager)}(np, [], dim=0)"
-        self.line(f"{name} = {rows} if len({rows}) else {none}")
+        # The rows are the stack itself, unless the list or another stack has them too.
+        own = op.inputs[0] in self.only_stacked and self.uses[op.inputs[0]] == 1
+        self.line(f"{name} = {rows if own else f'{rows}.copy()'} if len({rows}) else {none}")
         self.bind(op.output.type, name)
 
     def admit(self, v: Value, name: str, view: bool) -> None:

@@ -258,12 +258,12 @@ def test_library_calls_views_and_lists() -> None:
         graph @f(%x: f32[n, k], %w: f32[k, m]) {
           %0: f32[n, k] = tanh(%x)
           %1: f32[n, m] = matmul(%0, %w)
-          %2: f32[m; strided] = select(%1) {dim=0, index=1}
+          %2: f32[n; strided] = select(%1) {dim=1, index=1}
           %3: f32[m, n; strided] = permute(%1) {dims=(1, 0)}
           %4: f32[n, m] = cumsum(%1) {dim=1}
           %5: list[f32[n, m]] = list(%1, %4)
           %6: f32[q, n, m] = list_stack(%5) {dim=0}
-          return %3, %6
+          return %2, %3, %6
         }""",
         normal(4, 5),
         normal(5, 6),

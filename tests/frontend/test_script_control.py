@@ -280,7 +280,7 @@ def nested_breaks(m: Any, n: int) -> Any:
 def for_else_with_return(x: Any) -> Any:
     for v in x:
         if v > 2:
-            return v
+            return v.clone()  # a view of x, returned from inside a loop, is a copy when compiled
     else:
         x = x * 2
     return x.sum()
