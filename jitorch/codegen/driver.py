@@ -17,14 +17,15 @@ What goes wrong is reported by a number in the argument table. Whatever has no p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 
 from jitorch.codegen.compiled import CompiledKernel
 from jitorch.codegen.driver_base import Driver, Outer, Result
 from jitorch.codegen.driver_ops import DriverOps
 from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
-from jitorch.ir.core import Block, Op, Value
+from jitorch.ir.alias import reachable
+from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.dims import Dim, product
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS
@@ -36,12 +37,14 @@ def write_driver(
     outside: dict[Value, Op],
     known: set[str],
     compile_kernel: Callable[[Op], CompiledKernel],
+    private: Container[Value] = (),
 ) -> Driver:
     """Return the driver of a `loop` op. Raises Unsupported where it can't be one.
 
-    `outside` has the ops that define the values around the loop, `known` the sizes known there.
+    `outside` has the ops that define the values around the loop, `known` the sizes known there;
+    the items of a list in `private` are only ever copied.
     """
-    return _Writer(op, outside, known, compile_kernel).driver(op)
+    return _Writer(op, outside, known, compile_kernel, private=private).driver(op)
 
 
 # More iterations than any list has room for: what `while` loops give as their number of trips.
@@ -52,20 +55,24 @@ _MANY = 2**40
 class _Writer(DriverOps):
     """Writes loops, branches and lists."""
 
+    private: Container[Value] = ()
     nesting: int = 0
+    given: dict[int, list[Value]] = field(default_factory=dict)
 
     # The whole.
 
     def driver(self, op: Op) -> Driver:
         results = [self.result_slot(op, i) for i in range(len(op.outputs))]
+        self.given = {i: self.may_show(op, v) for i, v in enumerate(op.outputs)}
         self.loop(op, outermost=True)
         for i, (v, where) in enumerate(zip(op.outputs, results, strict=True)):
-            self.hand_out(i, v, op.inputs[i + 2], where)
-        error = [self.slot(("error", k), f"error_{k}", "int", None) for k in range(3)]
+            self.hand_out(i, v, where)
+        for k in range(3):
+            self.slot(("error", k), f"error_{k}", "int", None)
         slots = sorted(self.slots.values(), key=lambda s: s.kind != "pointer")
         text = ["def driver(args, lo, hi):"]
         for k, slot in enumerate(slots):
-            if slot.name in error or (isinstance(slot.source, Result) and slot.kind != "pointer"):
+            if slot.source is None or (isinstance(slot.source, Result) and slot.kind != "pointer"):
                 text.append(f"    {slot.name} = {k}")
             else:
                 text.append(
@@ -74,8 +81,33 @@ class _Writer(DriverOps):
         text += [f"    {line}" for line in self.head] + self.lines
         appends = {i: self.appends.get(where, 0) for i, where in enumerate(results)}
         return Driver(
-            "\n".join(text) + "\n", tuple(slots), self.arena, tuple(self.failures), appends
+            "\n".join(text) + "\n",
+            tuple(slots),
+            self.arena,
+            tuple(self.failures),
+            appends,
+            self.given,
         )
+
+    def may_show(self, op: Op, v: Value) -> list[Value]:
+        """Return the tensors from outside whose memory a result of the loop may turn out to be."""
+        if isinstance(v.type, ScalarType) or v in self.private:
+            return []
+        reached = reachable([op, *walk(op.blocks[0])], [v])
+        outside = dict.fromkeys([*op.inputs[2:], *free_values(op.blocks[0])])
+        shown = [x for x in outside if x in reached and isinstance(x.type, TensorType)]
+        if shown and isinstance(v.type, ListType):
+            raise self.unsupported("a list holds views of tensors from outside")
+        for x in shown:
+            if self.tensor(x).strides is not None:
+                raise self.unsupported("a result may be a view of a tensor that is not contiguous")
+        return shown
+
+    def lies_in(self, address: str, v: Value) -> str:
+        """Return the condition that an address lies in the memory of a tensor from outside."""
+        outer = self.tensor(v)
+        past = f"{outer.address} + {self.bytes(outer.type)}"
+        return f"{address} == {outer.address} or {outer.address} <= {address} < {past}"
 
     def result_slot(self, op: Op, index: int) -> str:
         t = op.outputs[index].type
@@ -83,19 +115,17 @@ class _Writer(DriverOps):
             return self.slot(Result(index), f"p_out{index}", "pointer", Result(index))
         return ""
 
-    def hand_out(self, index: int, v: Value, init: Value, where: str) -> None:
+    def hand_out(self, index: int, v: Value, where: str) -> None:
         """Write the loop's result to where the caller finds it.
 
-        A tensor that no iteration replaced is handed back as it was given, so that it still shares
-        its memory: the caller is told so.
+        A tensor that lies in the memory of one from outside is handed back as a view of that: the
+        caller is told of which one, and at which byte.
         """
         found = self.env[v]
         match found:
             case TensorRef():
                 if found.root not in self.mutable:
-                    given = self.tensor(init).address
-                    same = self.slot(("same", index), f"same_{index}", "int", Result(index))
-                    self.line(f"set_i64(args, {same}, {found.address} == {given})")
+                    self.tell_memory(index, found.address)
                     self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
             case ListRef():
                 number = self.slot(("count", index), f"out{index}", "int", Result(index))
@@ -105,6 +135,16 @@ class _Writer(DriverOps):
                 kind = "float" if floating else "int"
                 number = self.slot(("scalar", index), f"out{index}", kind, Result(index))
                 self.line(f"set_{'f64' if floating else 'i64'}(args, {number}, {found.text})")
+
+    def tell_memory(self, index: int, address: str) -> None:
+        if not self.given[index]:
+            return
+        which = self.slot(("which", index), f"which_{index}", "int", Result(index))
+        offset = self.slot(("offset", index), f"offset_{index}", "int", None)
+        for number, v in enumerate(self.given[index], 1):
+            self.line(f"if {self.lies_in(address, v)}:")
+            self.line(f"    set_i64(args, {which}, {number})")
+            self.line(f"    set_i64(args, {offset}, {address} - {self.tensor(v).address})")
 
     # Loops.
 
@@ -284,10 +324,12 @@ class _Writer(DriverOps):
         ]
         now, other = self.names.own("now"), self.names.own("next")
         self.head += [f"{now} = {pair[0]}", f"{other} = {pair[1]}"]
-        # A tensor that this iteration left alone stays where it is, perhaps the caller's memory.
+        # A tensor that this iteration left alone, or took from outside, stays where it is.
         kept = self.names.own("kept")
-        self.line(f"{kept} = {mine.address}")
-        self.line(f"if {found.address} != {mine.address}:")
+        self.line(f"{kept} = {found.address}")
+        given = dict.fromkeys(v for shown in self.given.values() for v in shown)
+        stays = [f"{kept} == {mine.address}", *(self.lies_in(kept, v) for v in given)]
+        self.line(f"if not ({' or '.join(stays)}):")
         self.line(f"    copy_bytes({now}, {found.address}, {self.bytes(mine.type)})")
         self.line(f"    {kept} = {now}")
         self.line(f"    {now} = {other}")

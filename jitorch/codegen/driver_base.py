@@ -90,6 +90,7 @@ class Driver:
     arena: Dim  # bytes
     failures: tuple[Failure, ...]
     appends: dict[int, int]  # result that is a list -> how many items an iteration appends at most
+    given: dict[int, list[Value]]  # result -> tensors from outside whose memory it may be
 
 
 @dataclass

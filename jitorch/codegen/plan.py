@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from jitorch.codegen.admit import as_scalar, as_tensor, nonempty, writable
+from jitorch.codegen.admit import as_scalar, as_tensor, handed_back, nonempty, writable
 from jitorch.codegen.names import Names
 from jitorch.errors import Loc, PassError
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values, uses
@@ -344,6 +344,7 @@ _BASE: Mapping[str, Any] = {
     "inf": math.inf,
     "nan": math.nan,
     "as_tensor": as_tensor,
+    "handed_back": handed_back,
     "nonempty": nonempty,
     "writable": writable,
 }

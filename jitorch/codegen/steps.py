@@ -122,7 +122,9 @@ class Steps:
     def loop(self, plan: PlanWriter, op: Op) -> bool:
         """Write a loop as a call of a native driver; False if it can't be one."""
         try:
-            driver = write_driver(op, plan.made, set(plan.sizes), self.kernels.compile)
+            driver = write_driver(
+                op, plan.made, set(plan.sizes), self.kernels.compile, plan.only_stacked
+            )
         except Unsupported as reason:
             self.reasons.append(f"the loop at {op.loc} runs in Python: {reason}")
             return False
@@ -209,7 +211,10 @@ class Steps:
             text = f"{read}({table}, {8 * (HEAD + k)})[0]"
             t = op.outputs[slot.source.index].type
             if isinstance(t, TensorType):
-                plan.line(f"if {text}: {name} = {plan.of[op.inputs[slot.source.index + 2]]}")
+                given = ", ".join(plan.of[v] for v in driver.given[slot.source.index])
+                both = plan.constant("read", struct.Struct("2q").unpack_from)
+                where = f"*{both}({table}, {8 * (HEAD + k)})"
+                plan.line(f"{name} = handed_back({name}, ({given},), {where})")
             elif isinstance(t, ListType):
                 rows = plan.names.own(f"{name}_rows")
                 plan.line(f"{rows} = {name}[:{text}]")

@@ -57,7 +57,8 @@ class Containers(Names):
     def constant_key(self, key: Any) -> Any:
         if not is_static(key):
             raise TypeMismatch(
-                f"a dict key must be known while compiling, and this is {describe(key)} of the run",
+                f"a dict key must be known while compiling, and this is {describe(key)} that only "
+                "run time knows",
                 hint="stack the values and index the tensor",
             )
         return key

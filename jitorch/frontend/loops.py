@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitorch.errors import TypeMismatch, UnsupportedSyntax, at
-from jitorch.frontend import control
+from jitorch.frontend import control, rounds
 from jitorch.frontend.blocks import Blocks
-from jitorch.frontend.iteration import Iteration, iterate
-from jitorch.frontend.values import UNDEFINED, ListVal
+from jitorch.frontend.iteration import Iteration, LazyVal, iterate
+from jitorch.frontend.values import UNDEFINED, DictVal, ListVal
 
 MAX_UNROLL = 64
 
@@ -21,11 +21,26 @@ class Loops(Blocks):
 
     def do_For(self, node: ast.For) -> None:
         with at(self.loc(node.iter)):
-            over = iterate(self, self.eval(node.iter))
+            over_what = self.eval(node.iter)
+            over = iterate(self, over_what)
+        held = self.contents_of(over_what)
         self.loop_over(
             node, over, lambda item: self.assign(node.target, item), lambda: self.block(node.body)
         )
+        if any(a is not b for a, b in zip(self.contents_of(over_what), held, strict=True)):
+            raise UnsupportedSyntax(
+                "the loop changes the list or dict that it runs over",
+                hint="loop over a copy: for x in list(xs)",
+            )
         self.loop_else(node)
+
+    def contents_of(self, x: Any) -> list[Any]:
+        """Return objects that are others once a list or dict that a loop runs over has changed."""
+        if isinstance(x, LazyVal):
+            return [c for part in x.parts for c in self.contents_of(part)]
+        if isinstance(x, DictVal):  # only its keys matter: values may be replaced
+            return [len(self.dict_state(x))]
+        return [self.rec.store[x]] if isinstance(x, ListVal) else []
 
     def loop_over(
         self, node: ast.AST, over: Iteration, begin: Callable[[Any], None], body: Callable[[], None]
@@ -83,10 +98,8 @@ class Loops(Blocks):
                 self.locals[f"$continued{depth}"] = False
                 begin(over.get(index))
 
-            loop = control.Loop(
-                over.length, over.hint, start, body, None, lambda: self.go_on(depth)
-            )
-            control.dynamic_loop(self, loop, self.carried(node))
+            loop = rounds.Loop(over.length, over.hint, start, body, None, lambda: self.go_on(depth))
+            rounds.dynamic_loop(self, loop, self.carried(node))
 
     def go_on(self, depth: int) -> Any:
         stop = self.any_of([self.locals["$returned"], self.locals[f"$broken{depth}"]])
@@ -120,10 +133,10 @@ class Loops(Blocks):
                 with at(self.loc(node.test)):
                     return self.truth(self.eval(node.test))
 
-            loop = control.Loop(
+            loop = rounds.Loop(
                 None, "", start, lambda: self.block(node.body), test, lambda: self.go_on(depth)
             )
-            control.dynamic_loop(self, loop, self.carried(node))
+            rounds.dynamic_loop(self, loop, self.carried(node))
         self.loop_else(node)
 
     def loop_else(self, node: ast.For | ast.While) -> None:
@@ -158,6 +171,9 @@ class Loops(Blocks):
             return
         g = generators[0]
         over: Iteration = iterate(self, self.eval(g.iter))
+        if over.items is None and isinstance(over.length, int) and over.length <= MAX_UNROLL:
+            items = [over.get(i) for i in range(over.length)]
+            over = Iteration(over.length, over.get, items)  # a list of known length is worth it
 
         def body() -> None:
             self.conditions(list(g.ifs), lambda: self.comprehension(node, out, generators[1:]))

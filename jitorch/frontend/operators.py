@@ -89,6 +89,8 @@ class Operations(Containers):
         if isinstance(a, Sym) or isinstance(b, Sym):
             if _is_int(a) and _is_int(b) and isinstance(op, _EXACT_ON_SIZES):
                 return self.size_arithmetic(op, fn, a, b)
+            if _is_int(a) and _is_int(b) and isinstance(op, ast.Pow):
+                return self.int_power(a, b)
             if all(is_number(x) or isinstance(x, Tensor) for x in (a, b)):
                 return METHODS[name](a, b)
             raise self.bad_operands(op, a, b)
@@ -99,6 +101,18 @@ class Operations(Containers):
                 "operators on run-time strings are not supported", hint="use an f-string"
             )
         return self.plain_operator(op, fn, a, b)
+
+    def int_power(self, a: Any, b: Any) -> Any:
+        """An int to a negative power is a float in Python; other powers are ints."""
+        if isinstance(b, int):
+            return METHODS["pow"](a, b if b >= 0 else float(b))
+        text = "an int to a negative power is a float: write float(a) ** b"
+        negative = self.compare(ast.Lt(), b, 0)
+        if negative is True:
+            raise TypeMismatch(text)
+        if negative is not False:
+            self.raise_if(negative, "ValueError", text)
+        return METHODS["pow"](a, b)
 
     def size_arithmetic(
         self, op: ast.operator, fn: Callable[[Any, Any], Any], a: Any, b: Any
@@ -220,13 +234,13 @@ class Operations(Containers):
         return not equal if isinstance(equal, bool) else self.negated(equal)
 
     def identity(self, op: ast.cmpop, a: Any, b: Any) -> bool:
-        same = a is b or (
-            isinstance(a, TensorProxy)
-            and isinstance(b, TensorProxy)
-            and a._storage is b._storage
-            and a._views == b._views
-        )
-        return same if isinstance(op, ast.Is) else not same
+        tensors = isinstance(a, TensorProxy) and isinstance(b, TensorProxy)
+        if tensors and b._storage in self.rec.sharing.related.get(a._storage, ()):
+            raise TypeMismatch(
+                "a branch or loop decides whether these are the same tensor",
+                hint="keep a flag of your own",
+            )
+        return (a is b) == isinstance(op, ast.Is)
 
     def contains(self, container: Any, item: Any) -> Any:
         if isinstance(container, DictVal):

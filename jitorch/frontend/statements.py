@@ -10,8 +10,10 @@ from typing import Any
 from jitorch.errors import TypeMismatch, UnsupportedSyntax, at
 from jitorch.frontend.expressions import Expressions
 from jitorch.frontend.frame import UserFunction
+from jitorch.frontend.proxies import TensorProxy
 from jitorch.frontend.source import Source
 from jitorch.frontend.values import UNDEFINED, ListVal
+from jitorch.tensor import Tensor
 
 
 class Statements(Expressions):
@@ -35,15 +37,39 @@ class Statements(Expressions):
             self.assign(node.target, self.eval(node.value))
 
     def do_AugAssign(self, node: ast.AugAssign) -> None:
-        load = ast.copy_location(_as_load(node.target), node.target)
-        old = self.eval(load)
+        match node.target:
+            case ast.Name(id=name):
+                self.locals[name] = self.augmented(node, self.name(name))
+            case ast.Subscript(value=owner_node, slice=key_node):
+                owner, key = self.eval(owner_node), self.key(key_node)
+                old = self.item(owner, key)
+                new = self.augmented(node, old)
+                if new is not old or not self.is_view_of(old, owner):
+                    self.set_item(owner, key, new)
+            case ast.Attribute(value=owner_node, attr=attr):
+                old = self.attribute(self.eval(owner_node), attr)
+                if self.augmented(node, old) is not old:
+                    self.refuse_attribute(attr)
+
+    def augmented(self, node: ast.AugAssign, old: Any) -> Any:
+        """Return the value of `old op= value`: tensors and lists change in place."""
         value = self.eval(node.value)
         if isinstance(old, ListVal) and isinstance(node.op, ast.Add):
             self.list_extend(old, value)
-            return
-        new = self.inplace(node.op, old, value)
-        if isinstance(node.target, ast.Name) or new is not old:
-            self.assign(node.target, new)
+            return old
+        return self.inplace(node.op, old, value)
+
+    def is_view_of(self, x: Any, owner: Any) -> bool:
+        """Whether a change of `x` in place has changed what it was taken from."""
+        if isinstance(x, TensorProxy) and isinstance(owner, TensorProxy):
+            return x._storage is owner._storage
+        return not isinstance(owner, Tensor)
+
+    def refuse_attribute(self, attr: str) -> None:
+        raise UnsupportedSyntax(
+            f"setting an attribute ('.{attr}') is not supported in @script",
+            hint="return the new value, or change a tensor in place: self.x.copy_(new)",
+        )
 
     def do_Return(self, node: ast.Return) -> None:
         self.locals["$value"] = None if node.value is None else self.eval(node.value)
@@ -119,10 +145,7 @@ class Statements(Expressions):
                 case ast.Subscript():
                     self.set_item(self.eval(target.value), self.key(target.slice), value)
                 case ast.Attribute(attr=attr):
-                    raise UnsupportedSyntax(
-                        f"setting an attribute ('.{attr}') is not supported in @script",
-                        hint="return the new value, or change a tensor in place (self.x.copy_(new))",
-                    )
+                    self.refuse_attribute(attr)
                 case _:
                     raise UnsupportedSyntax(f"can't assign to {ast.unparse(target)}")
 
@@ -146,18 +169,3 @@ class Statements(Expressions):
             )
         for t, item in zip(targets, items, strict=True):
             self.assign(t, item)
-
-
-def _as_load(target: ast.expr) -> ast.expr:
-    match target:
-        case ast.Name(id=name):
-            return ast.Name(name, ast.Load())
-        case ast.Subscript(value=value, slice=key):
-            return ast.Subscript(
-                value, key, ast.Load(), lineno=target.lineno, col_offset=target.col_offset
-            )
-        case ast.Attribute(value=value, attr=attr):
-            return ast.Attribute(
-                value, attr, ast.Load(), lineno=target.lineno, col_offset=target.col_offset
-            )
-    return target

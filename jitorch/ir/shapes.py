@@ -48,7 +48,7 @@ def axis(dim: object, ndim: int) -> int:
 
 
 def _describe(value: object) -> str:
-    return "one of the run" if isinstance(value, Sym) else type(value).__name__
+    return "one that only run time knows" if isinstance(value, Sym) else type(value).__name__
 
 
 def axes(dim: object, ndim: int) -> tuple[int, ...]:

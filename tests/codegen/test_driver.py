@@ -310,3 +310,50 @@ def test_lists_of_unknown_length_grow_in_python() -> None:
         normal(5),
     )
     assert "a list grows in a `while` loop" in "\n".join(executable.facts.reasons)
+
+
+SCAN = """
+    graph @f(%x: f32[n], %t: int(t)) {
+      %c: bool = constant() {value=True}
+      %first: f32[] = select(%x) {dim=0, index=0}
+      %best: f32[] = loop(%t, %c, %first) (%i: int(i), %b: f32[]) {
+        %v: f32[] = select(%x) {dim=0, index=i}
+        %0: bool[] = gt(%v, %b)
+        %1: bool = truth(%0)
+        %w: f32[] = if(%1) () {
+          yield %v
+        } () {
+          yield %b
+        }
+        yield %c, %w
+      }
+      return %best
+    }"""
+
+
+def test_a_result_that_is_a_view_of_an_argument_shares_its_memory() -> None:
+    x = np.array([1, 4, 2], np.float32)
+    (best,) = native(SCAN, x, 3).run([x, 3])
+    assert np.shares_memory(best, x)
+    x[1] = 9
+    assert best == 9
+
+
+def test_a_list_of_views_of_an_argument_is_built_in_python() -> None:
+    executable = check(
+        """
+        graph @f(%x: f32[n, m], %t: int(t)) {
+          %c: bool = constant() {value=True}
+          %r: f32[m] = select(%x) {dim=0, index=0}
+          %l: list[f32[m]] = empty_list(%r)
+          %out: list[f32[m]] = loop(%t, %c, %l) (%i: int(i), %p: list[f32[m]]) {
+            %v: f32[m] = select(%x) {dim=0, index=i}
+            %q: list[f32[m]] = append(%p, %v)
+            yield %c, %q
+          }
+          return %out
+        }""",
+        normal(4, 3),
+        4,
+    )
+    assert "a list holds views" in "\n".join(executable.facts.reasons)

@@ -25,7 +25,11 @@ class Programs:
         self.cases: list[tuple[Callable[..., Any], tuple[Call, ...], dict[str, Any]]] = []
 
     def __call__(self, *calls: Call, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-        """Add the decorated function, to be called with each tuple of arguments."""
+        """Add the decorated function, to be called with each tuple of arguments.
+
+        The options are those of `check`. `kernel_aliases=False`: the result is a view of an argument that
+        a branch or loop chose, of which compiled code returns a copy.
+        """
 
         def add(fn: Callable[..., Any]) -> Callable[..., Any]:
             self.cases.append((fn, calls, {**self.options, **options}))
@@ -42,6 +46,9 @@ class Programs:
         @pytest.mark.parametrize("case", self.cases, ids=[c[0].__name__ for c in self.cases])
         def test_program(case: Any, compiled: bool) -> None:
             fn, calls, options = case
+            options = dict(options)
+            if not options.pop("kernel_aliases", True) and compiled:
+                options["aliases"] = False
             check(fn, *calls, compiled=compiled, **options)
 
         return test_program

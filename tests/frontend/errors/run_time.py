@@ -97,6 +97,11 @@ def exponential(x):
     return x * math.exp(x[2].item() * 1000)
 
 
+@wrong(ValueError, X, -2)
+def negative_power_of_an_int(x, n):
+    return x * 2**n
+
+
 @wrong(ValueError, X)
 def square_root(x):
     return math.sqrt(x[1].item())

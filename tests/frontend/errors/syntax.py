@@ -282,6 +282,21 @@ def append_to_argument(xs):
     return xs
 
 
+@wrong(UnsupportedSyntax, X)
+def loop_over_a_list_that_grows(x):
+    xs = [x, x * 2]
+    for v in xs:
+        if len(xs) < 4:
+            xs.append(v + 1)
+    return xs
+
+
+@wrong(UnsupportedSyntax, X)
+def mutable_default(x, seen=[]):
+    seen.append(1)
+    return x * len(seen)
+
+
 @wrong(UnsupportedSyntax, {"w": X})
 def change_dict_argument(params):
     params["w"] = params["w"] * 2
