@@ -50,8 +50,7 @@ STAGES: list[tuple[str, Pass]] = [
     ("cse", cse),  # before licm, which would move each of two equal ops
     ("licm", licm),
     ("dce", dce),  # after all that leaves ops unused
-    ("fuse", _later("fuse")),
-    # MEMORY: ("memory", _later("memory")),  # last: it looks at what is left
+    ("fuse", _later("fuse")),  # last: memory is planned by the code generator, on what it leaves
 ]
 
 
