@@ -121,11 +121,13 @@ class _Simplifier:
     # Rows of the table.
 
     def applied(self, row: Rule, op: Op, builder: Builder) -> Sequence[Value] | None:
-        if _kind(op.inputs[-1].type) not in row.kinds:
+        if _computing_kind(op) not in row.kinds:
             return None
         env: dict[str, Value] = {}
         if not self.matches(row.left, op.output, op, env):
             return None
+        if any(_kind(v.type) not in row.kinds for v in env.values()):
+            return None  # a Python int in an op of floats
         return [_build(row.right, env, builder)]
 
     def matches(self, pattern: Pattern, v: Value, op: Op | None, env: dict[str, Value]) -> bool:
@@ -137,15 +139,19 @@ class _Simplifier:
                 if op is None or op.name != name or len(op.inputs) != len(args):
                     return False
                 orders = [op.inputs, op.inputs[::-1]] if OPS[name].commutative else [op.inputs]
-                return any(self.all_match(args, order, env) for order in orders)
-        return _equals(self.known.constant(v), pattern, v.type)
+                return any(self.all_match(args, order, op, env) for order in orders)
+        return False
 
     def all_match(
-        self, args: Sequence[Pattern], values: Sequence[Value], env: dict[str, Value]
+        self, args: Sequence[Pattern], values: Sequence[Value], op: Op, env: dict[str, Value]
     ) -> bool:
+        """Whether the operands of `op` are what the patterns say."""
         trial = dict(env)
         for pattern, v in zip(args, values, strict=True):
-            if not self.matches(pattern, v, self.known.maker(v), trial):
+            if isinstance(pattern, (str, Call)):
+                if not self.matches(pattern, v, self.known.maker(v), trial):
+                    return False
+            elif not _equals(self.known.constant(v), pattern, v.type, _computing_kind(op)):
                 return False
         env.update(trial)
         return True
@@ -158,17 +164,31 @@ def _build(pattern: Pattern, env: dict[str, Value], builder: Builder) -> Value:
     return builder.emit1(pattern.name, [_build(a, env, builder) for a in pattern.args])
 
 
-def _equals(value: Any, number: Any, t: Type) -> bool:
-    """Whether a constant is the number that a pattern names, zeros told apart by sign."""
+def _equals(value: Any, number: Any, t: Type, kind: str) -> bool:
+    """Whether a constant of type `t` is the number that a pattern names.
+
+    In an op that computes with floats, zeros are told apart by sign, and an int 0 is 0.0.
+    """
     if not isinstance(value, (bool, int, float)):
         return False
-    kind = _kind(t)
-    if kind == "bool" or isinstance(number, bool):
-        return kind == "bool" and bool(value) == number
+    if _kind(t) == "bool" or isinstance(number, bool):
+        return _kind(t) == "bool" and bool(value) == number
     if isinstance(t, TensorType):
         value = np.asarray(value).astype(t.dtype.numpy).item()
     same_sign = kind != "float" or math.copysign(1, value) == math.copysign(1, number)
     return bool(value == number) and same_sign
+
+
+_KINDS = ("bool", "int", "float", "complex")
+
+
+def _computing_kind(op: Op) -> str:
+    """Return the kind of number an op computes with: the widest among its operands.
+
+    Python numbers come mixed: `2.5 // 1` is a floor division of floats.
+    """
+    kinds = {_kind(v.type) for v in op.inputs}
+    return max(kinds, key=_KINDS.index) if kinds and kinds.issubset(_KINDS) else ""
 
 
 def _kind(t: Type) -> str:

@@ -11,11 +11,11 @@ from jitorch.ir.builder import Builder
 from jitorch.ir.core import Block, Graph, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.interp import interpret
-from jitorch.ir.types import DTYPES, DType, TensorType, bool_
+from jitorch.ir.types import BOOL, DTYPES, FLOAT, INT, DType, ScalarType, TensorType, bool_
 from jitorch.passes.dce import dce
 from jitorch.passes.rules import RULES, Call, Pattern, Rule
 from jitorch.passes.simplify import simplify
-from tests.support import SPECIAL, random_array, same
+from tests.support import SPECIAL, outcome, random_array, same
 
 CASES = [
     (r, d)
@@ -89,6 +89,43 @@ def test_simplify_applies_the_row(row: Rule, dtype: DType) -> None:
     left, right = (graph_of(p, names, dtype) for p in (row.left, row.right))
     found = dce(simplify(_used_inside(left)))
     assert str(found) == str(dce(_used_inside(right)))
+
+
+NUMBERS: dict[ScalarType, list[bool | int | float]] = {
+    FLOAT: [2.5, -2.5, 0.0, -0.0, 1.0, float("inf"), float("nan")],
+    INT: [0, 1, -3, 7],
+    BOOL: [False, True],
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS, ids=str)
+@pytest.mark.parametrize("convert", [int, float])
+@pytest.mark.parametrize("row", RULES, ids=str)
+def test_rows_hold_for_python_numbers(row: Rule, kind: ScalarType, convert: type) -> None:
+    """An int among the operands of a float op says nothing about the other one."""
+    names = variables(row.left)
+    params = {n: Value(BOOL if n == "c" else kind, n) for n in names}
+    build = Builder()
+
+    def value(p: Pattern) -> Value:
+        if isinstance(p, str):
+            return params[p]
+        if isinstance(p, Call):
+            return build.emit1(p.name, [value(a) for a in p.args])
+        return build.constant(p if isinstance(p, bool) else convert(p))
+
+    try:
+        result = value(row.left)
+    except TypeError:
+        pytest.skip("the op takes no such numbers")
+    graph = Graph("f", Block(tuple(params.values()), tuple(build.ops), (result,)))
+    simple = simplify(graph)
+    for args in itertools.product(*(NUMBERS[kind] if n != "c" else [True, False] for n in names)):
+        found, wanted = (outcome(g, list(args)) for g in (simple, graph))
+        # The text tells zeros apart by sign, and one NaN is like another.
+        assert repr(found) == repr(wanted) or (
+            row.ulp and found == pytest.approx(wanted, rel=1e-15)
+        )
 
 
 def _used_inside(graph: Graph) -> Graph:
