@@ -212,5 +212,6 @@ def assert_same(found: Any, wanted: Any, where: str, rtol: float = 1e-5) -> None
             assert signs.all(), f"{where}: sign of zero, {found!r} not {wanted!r}"
     elif isinstance(wanted, float):
         np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol, err_msg=where)
+        assert wanted or np.signbit(found) == np.signbit(wanted), f"{where}: sign of zero"
     else:
         assert found == wanted, f"{where}: {found!r} not {wanted!r}"

@@ -70,7 +70,7 @@ def absolute(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def sign(typingctx: Any, x: Any) -> Any:
-    """sign(x): -1, 0 or 1; NaN stays, and so does the sign of a zero."""
+    """sign(x): -1, 0 or 1; NaN stays, and -0.0 gives 0.0."""
     kind = types.unliteral(x)
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
@@ -85,7 +85,12 @@ def sign(typingctx: Any, x: Any) -> Any:
             if floating or kind.signed
             else builder.icmp_unsigned(">", value, zero)
         )
-        out = builder.select(above, one, value)
+        rest = (
+            builder.select(builder.fcmp_ordered("==", value, zero), zero, value)
+            if floating
+            else zero
+        )
+        out = builder.select(above, one, rest)
         if floating or kind.signed:
             out = builder.select(compare("<", value, zero), minus, out)
         return out

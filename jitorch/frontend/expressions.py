@@ -90,6 +90,8 @@ class Expressions(Operations):
             if isinstance(node.op, ast.Invert):
                 return METHODS["bitwise_not"](x)
             return -x if isinstance(node.op, ast.USub) else x
+        if isinstance(node.op, ast.UAdd) and isinstance(x, ScalarProxy) and x.kind == "bool":
+            return self.binary(ast.Add(), x, 0)  # +True is 1
         try:
             return _UNARY[type(node.op)](x)
         except TypeError as error:

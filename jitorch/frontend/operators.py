@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,6 +71,10 @@ def _is_int(x: Any) -> bool:
     return isinstance(x, (int, Sym))
 
 
+def _is_run_time(x: Any) -> bool:
+    return isinstance(x, (ScalarProxy, Sym))
+
+
 def _harmless(ops: Sequence[Any]) -> bool:
     """Whether ops may run without being asked for: pure, and over numbers alone."""
     return all(
@@ -84,6 +89,8 @@ class Operations(Containers):
     def binary(self, op: ast.operator, a: Any, b: Any) -> Any:
         name, fn, _ = _BINARY[type(op)]
         self.check_divisor(op, a, b)
+        if isinstance(op, ast.Pow):
+            self.check_power(a, b)
         if isinstance(a, (ListVal, DictVal)) or isinstance(b, (ListVal, DictVal)):
             return self.list_binary(op, a, b)
         if isinstance(a, Sym) or isinstance(b, Sym):
@@ -293,6 +300,29 @@ class Operations(Containers):
         if isinstance(b, (ScalarProxy, Sym)):
             text = _DIVISION[type(op)]
             self.raise_if(METHODS["eq"](b, 0), "ZeroDivisionError", text)
+
+    def check_power(self, a: Any, b: Any) -> None:
+        """Raise where a power of Python numbers is an error or complex; tensors give infinity or NaN."""
+        if not (is_number(a) and is_number(b)) or not (_is_run_time(a) or _is_run_time(b)):
+            return
+        negative: Any = not _is_run_time(b) and -math.inf < b < 0
+        if _is_run_time(b):
+            finite = METHODS["gt"](b, -math.inf)
+            negative = METHODS["logical_and"](METHODS["lt"](b, 0), finite)
+        fractional: Any = False
+        if isinstance(b, float):
+            fractional = b % 1 > 0
+        elif isinstance(b, ScalarProxy):
+            fractional = METHODS["gt"](METHODS["sub"](b, METHODS["floor"](b)), 0)
+        base = a if _is_run_time(a) else self.rec.wrap(self.rec.scalar(a))
+        if negative is not False and not (_is_int(a) and isinstance(b, Sym)):
+            zero = METHODS["logical_and"](negative, METHODS["eq"](base, 0))
+            text = "0.0 cannot be raised to a negative power"
+            self.raise_if(zero, "ZeroDivisionError", text)
+        if fractional is not False:
+            below = METHODS["logical_and"](METHODS["lt"](base, 0), METHODS["gt"](base, -math.inf))
+            text = "a negative number to a fractional power is complex, which compiled code has not"
+            self.raise_if(METHODS["logical_and"](fractional, below), "ValueError", text)
 
     def both(self, left: Any, right: Callable[[], Any], stop_on: bool) -> Any:
         """`left and right()` (or `left or right()`): the right side is evaluated only where Python would."""

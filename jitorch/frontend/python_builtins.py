@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import operator
 from collections.abc import Callable
@@ -144,12 +145,12 @@ def _round(frame: Expressions, x: Any, ndigits: Any = None) -> Any:
 
 @builtin(pow)
 def _pow(frame: Expressions, base: Any, exponent: Any) -> Any:
-    return base**exponent if not isinstance(base, Sym) else METHODS["pow"](base, exponent)
+    return frame.binary(ast.Pow(), base, exponent)
 
 
 @builtin(divmod)
 def _divmod(frame: Expressions, a: Any, b: Any) -> Any:
-    return a // b, a % b
+    return frame.binary(ast.FloorDiv(), a, b), frame.binary(ast.Mod(), a, b)
 
 
 def _extreme(pick: str, exact: Callable[[Any, Any], Any]) -> Handler:
@@ -177,7 +178,13 @@ def _pick_two(
     if all(isinstance(v, (int, Sym)) for v in (a, b)):
         return exact(a, b)
     if any(isinstance(v, (Tensor, ScalarProxy, Sym)) for v in (a, b)):
-        return METHODS["maximum" if pick == "max" else "minimum"](a, b)
+        # As Python does it, which tells for NaN: the later one only if it compares.
+        better = frame.truth(frame.compare(ast.Gt() if pick == "max" else ast.Lt(), b, a))
+        if isinstance(better, bool):
+            return b if better else a
+        if {frame.kind(a), frame.kind(b)} == {"an int", "a float"}:
+            a, b = _to_scalar(frame, float, a), _to_scalar(frame, float, b)
+        return frame.choose(better, lambda: b, lambda: a)
     return max(a, b) if pick == "max" else min(a, b)
 
 
@@ -191,7 +198,7 @@ def _sum(frame: Expressions, x: Any, start: Any = 0) -> Any:
         return METHODS["sum"](x, 0)
     out = start
     for item in frame.known_items(x, "sum"):
-        out = out + item
+        out = frame.binary(ast.Add(), out, item)
     return out
 
 
@@ -319,10 +326,14 @@ for _name in ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "c
     _math(_name)
 for _name in ("floor", "ceil", "trunc"):
     _rounded(_name)
-for _fn, _method in (
-    (operator.add, "add"),
-    (operator.sub, "sub"),
-    (operator.mul, "mul"),
-    (operator.truediv, "div"),
+for _fn, _operator in (
+    (operator.add, ast.Add()),
+    (operator.sub, ast.Sub()),
+    (operator.mul, ast.Mult()),
+    (operator.truediv, ast.Div()),
+    (operator.floordiv, ast.FloorDiv()),
+    (operator.mod, ast.Mod()),
+    (operator.pow, ast.Pow()),
+    (operator.matmul, ast.MatMult()),
 ):
-    BUILTINS[_fn] = lambda frame, a, b, m=_method: METHODS[m](a, b)
+    BUILTINS[_fn] = lambda frame, a, b, op=_operator: frame.binary(op, a, b)

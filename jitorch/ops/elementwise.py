@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.dispatch import METHODS
 from jitorch.errors import TypeMismatch
 from jitorch.ir.opdef import Scalar
 from jitorch.ir.promotion import arithmetic, boolean, common, division, floating
@@ -145,7 +146,7 @@ divide = true_divide = div
 
 
 def _power(xp: Any, x: Any, y: Any) -> Any:
-    if x.dtype.kind not in "iu" or not xp.any(y < 0):
+    if x.dtype.kind not in "iu" or y.dtype.kind not in "iu" or not xp.any(y < 0):
         return xp.power(x, y)
     # A negative power is 1/x truncated: 0, unless x is 1 or -1. NumPy refuses it.
     odd = xp.where(y % 2 == 0, x * x, x)
@@ -168,6 +169,8 @@ def pow_(input: Any, exponent: Any) -> Any:
     kind = input.dtype.kind if has_dtype(input) else ""
     if kind in ("float", "complex") and isinstance(exponent, (int, float)) and exponent == 2:
         return mul(input, input)  # correctly rounded, and cheaper
+    if kind in ("float", "complex") and isinstance(exponent, float) and exponent == 0.5:
+        return METHODS["sqrt"](input)  # as PyTorch and NumPy do, which shows for -0.0 and -inf
     if kind in ("bool", "int") and isinstance(exponent, int) and exponent < 0:
         raise TypeMismatch(
             "Integers to negative integer powers are not allowed.",
@@ -181,12 +184,14 @@ maximum = binary(
     Scalar(float="maximum({0}, {1})", int="max({0}, {1})", bool="{0} | {1}"),
     "Return the larger of x and y; NaN if either is.",
     promote=real("maximum", boolean=True), commutative=True, inplace=False,
+    scalar_result="same",
 )  # fmt: skip
 minimum = binary(
     "minimum", lambda xp, x, y: xp.minimum(x, y),
     Scalar(float="minimum({0}, {1})", int="min({0}, {1})", bool="{0} & {1}"),
     "Return the smaller of x and y; NaN if either is.",
     promote=real("minimum", boolean=True), commutative=True, inplace=False,
+    scalar_result="same",
 )  # fmt: skip
 fmax = binary(
     "fmax", lambda xp, x, y: xp.fmax(x, y), None,
@@ -321,15 +326,15 @@ logical_not = unary(
 
 bitwise_and = binary(
     "bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y), Scalar(int="{0} & {1}", bool="{0} & {1}"),
-    "Return x & y.", promote=integral("bitwise_and"), commutative=True,
+    "Return x & y.", promote=integral("bitwise_and"), commutative=True, scalar_result="same",
 )  # fmt: skip
 bitwise_or = binary(
     "bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y), Scalar(int="{0} | {1}", bool="{0} | {1}"),
-    "Return x | y.", promote=integral("bitwise_or"), commutative=True,
+    "Return x | y.", promote=integral("bitwise_or"), commutative=True, scalar_result="same",
 )  # fmt: skip
 bitwise_xor = binary(
     "bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y), Scalar(int="{0} ^ {1}", bool="{0} ^ {1}"),
-    "Return x ^ y.", promote=integral("bitwise_xor"), commutative=True,
+    "Return x ^ y.", promote=integral("bitwise_xor"), commutative=True, scalar_result="same",
 )  # fmt: skip
 bitwise_not = unary(
     "bitwise_not", lambda xp, x: xp.invert(x), Scalar(int="~{0}", bool="not {0}"),

@@ -95,13 +95,19 @@ def as_dtype(x: Any, dtype: DType | None) -> Any:
 # Elementwise ops.
 
 
-def elementwise_infer(name: str, result: Result) -> Callable[..., Type]:
-    """Return the type rule of an elementwise op: operands broadcast; scalars only give a scalar."""
+def elementwise_infer(
+    name: str, result: Result, scalar: Scalar | None = None
+) -> Callable[..., Type]:
+    """Return the type rule of an elementwise op: operands broadcast; scalars only give a scalar.
+
+    An op whose `scalar` has an expression for ints and none for floats is one that floats lack.
+    """
+    integral = scalar is not None and scalar.int is not None and scalar.float is None
 
     def infer(*types: Type) -> Type:
         tensors = [t for t in types if isinstance(t, TensorType)]
         if not tensors:
-            return _scalar_result(name, types, result)
+            return _scalar_result(name, types, result, integral)
         shown = ", ".join(map(str, types))
         if len(tensors) < len(types):
             raise TypeMismatch(f"{name}: can't mix tensors and scalars, got {shown}")
@@ -116,10 +122,12 @@ def elementwise_infer(name: str, result: Result) -> Callable[..., Type]:
 _KINDS = ("bool", "int", "float", "complex")
 
 
-def _scalar_result(name: str, types: Sequence[Type], result: Result) -> Type:
+def _scalar_result(name: str, types: Sequence[Type], result: Result, integral: bool) -> Type:
     kinds = [t.kind for t in types if isinstance(t, ScalarType)]
-    if len(kinds) < len(types) or any(k not in _KINDS for k in kinds):
-        raise TypeMismatch(f"{name}: expected numbers, got {', '.join(map(str, types))}")
+    taken, what = (_KINDS[:2], "ints") if integral else (_KINDS, "numbers")
+    if len(kinds) < len(types) or any(k not in taken for k in kinds):
+        shown = ", ".join(t.kind if isinstance(t, ScalarType) else str(t) for t in types)
+        raise TypeMismatch(f"{name}: expected {what}, got {shown}")
     if result is truth:
         return ScalarType("bool")
     kind = max(kinds, key=_KINDS.index)
@@ -149,13 +157,14 @@ def unary(
     methods: Sequence[str] = (),
 ) -> Callable[[Any], Any]:
     """Register an elementwise op of one operand and return its public function."""
+    expression = Scalar(float=scalar) if isinstance(scalar, str) else scalar
     op = register(
         OpDef(
             name=name,
             eager=eager,
-            infer=_unary_infer(name, promote, result),
+            infer=_unary_infer(name, promote, result, expression),
             promote=promote,
-            scalar=Scalar(float=scalar) if isinstance(scalar, str) else scalar,
+            scalar=expression,
             inplace=inplace,
             samples=samples or unary_samples(promote),
         )
@@ -167,8 +176,10 @@ def unary(
     return _publish(op, fn, doc, methods)
 
 
-def _unary_infer(name: str, promote: Promote | None, result: Result) -> Callable[..., Type]:
-    infer = elementwise_infer(name, result)
+def _unary_infer(
+    name: str, promote: Promote | None, result: Result, scalar: Scalar | None
+) -> Callable[..., Type]:
+    infer = elementwise_infer(name, result, scalar)
     if promote is not floating:
         return infer
 
@@ -195,21 +206,31 @@ def binary(
     inplace: bool = True,
     methods: Sequence[str] = (),
 ) -> Callable[[Any, Any], Any]:
-    """Register an elementwise op of two operands and return its public function."""
-    infer = elementwise_infer(name, result)
+    """Register an elementwise op of two operands and return its public function.
+
+    `scalar_result` is the kind of number that the op makes of Python numbers: by default the wider
+    of theirs, but an int of two bools; "same" keeps bools too.
+    """
+    if isinstance(scalar, str):
+        scalar = Scalar(float=scalar, int=scalar, bool=scalar)
+    infer = elementwise_infer(name, result, scalar)
 
     def infer_scalar(a: Type, b: Type) -> Type:
         out = infer(a, b)
-        return ScalarType(scalar_result) if scalar_result and isinstance(out, ScalarType) else out
+        if scalar_result is None or not isinstance(out, ScalarType):
+            return out
+        if scalar_result == "same":
+            bools = all(isinstance(t, ScalarType) and t.kind == "bool" for t in (a, b))
+            return ScalarType("bool") if bools else out
+        return ScalarType(scalar_result)
 
-    everywhere = Scalar(float=scalar, int=scalar, bool=scalar) if isinstance(scalar, str) else None
     op = register(
         OpDef(
             name=name,
             eager=eager,
             infer=infer_scalar,
             promote=promote,
-            scalar=scalar if isinstance(scalar, Scalar) else everywhere,
+            scalar=scalar,
             commutative=commutative,
             inplace=inplace,
             samples=samples or binary_samples(promote),
