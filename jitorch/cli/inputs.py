@@ -233,7 +233,7 @@ def _copy_array(a: Any) -> Any:
 def describe(x: Any) -> str:
     """Return what an argument is: `f32[8, 16]`, or its Python text."""
     if isinstance(x, jt.Tensor):
-        return f"{x.dtype}[{', '.join(map(str, x.shape))}]"
+        return f"{x.dtype.tag}[{', '.join(map(str, x.shape))}]"
     if isinstance(x, np.ndarray):
         return f"np:{describe(jt.from_numpy(x))}"
     if type(x) is list:

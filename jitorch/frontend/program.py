@@ -17,6 +17,7 @@ from jitorch.frontend.values import DictVal, ListVal, MaybeUndefined, Poison
 from jitorch.ir import dims as D
 from jitorch.ir.core import Block, Graph, Value
 from jitorch.ir.dims import Sym
+from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.rebuild import substitute_dims
 from jitorch.ir.types import ScalarType, TensorType
 from jitorch.tensor import Tensor
@@ -83,7 +84,8 @@ def finish(rec: Recorder, name: str, result: Any, value_guards: Sequence[ValueGu
     return Recorded(
         substitute_dims(graph, _pretty(rec, graph)),
         guards,
-        tuple(value_guards),
+        # Constants and integer divisions were typed by it.
+        (ValueGuard("the default dtype", get_default_dtype, get_default_dtype()), *value_guards),
         bindings,
         tuple(t for t, _ in rec.captured.values()),
         assemble,

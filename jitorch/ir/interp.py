@@ -250,7 +250,7 @@ def _check_kind(v: Value, x: Any) -> None:
     if isinstance(t, TensorType):
         if not isinstance(x, np.ndarray) or x.dtype != t.dtype.numpy or x.ndim != t.ndim:
             found = (
-                f"{from_numpy_dtype(x.dtype)}{list(x.shape)}"
+                f"{from_numpy_dtype(x.dtype).tag}{list(x.shape)}"
                 if isinstance(x, np.ndarray)
                 else type(x).__name__
             )

@@ -65,7 +65,7 @@ def _type(t: Type) -> dict[str, Any]:
         case TensorType():
             rest: dict[str, Any] = {
                 "kind": "tensor",
-                "dtype": str(t.dtype),
+                "dtype": t.dtype.tag,
                 "shape": [_size(d) for d in t.shape],
                 "strided": t.strided,
                 "device": t.device,
@@ -90,7 +90,7 @@ def _attr(value: Attr) -> Any:
         case tuple():
             return [_attr(v) for v in value]
         case DType():
-            return {"dtype": str(value)}
+            return {"dtype": value.tag}
         case Sym():
             return {"size": str(value)}
         case complex():

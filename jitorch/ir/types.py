@@ -18,7 +18,10 @@ from jitorch.ir.dims import Dim, Shape, substitute
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """An element type: PyTorch's `name`, the IR's `tag`; `kind` is bool, int, float or complex."""
+    """An element type: PyTorch's `name`, the IR's `tag`; `kind` is bool, int, float or complex.
+
+    It prints as PyTorch's do, as `torch.float32`.
+    """
 
     name: str
     tag: str
@@ -27,9 +30,6 @@ class DType:
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
-
-    def __str__(self) -> str:
-        return self.tag
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -97,7 +97,7 @@ class TensorType:
     def __str__(self) -> str:
         dims = ", ".join(map(str, self.shape))
         where = f" @{self.device}" if self.device != "cpu" else ""
-        return f"{self.dtype}[{dims}{'; strided' if self.strided else ''}]{where}"
+        return f"{self.dtype.tag}[{dims}{'; strided' if self.strided else ''}]{where}"
 
 
 @dataclass(frozen=True, slots=True)

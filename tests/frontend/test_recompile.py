@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import jitorch as jt
 from jitorch import jit
-from jitorch.errors import CompileError
+from jitorch.errors import CompileError, TraceError
 
 
 def scripted() -> Any:
@@ -174,3 +175,27 @@ def test_log_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         "'mode' was 'a', now 'b'",
         "a fact no longer holds: 'factor' was 2, now 3",
     ]
+
+
+@pytest.fixture
+def _doubles() -> Iterator[None]:
+    yield
+    jt.set_default_dtype(jt.float32)
+
+
+@pytest.mark.usefixtures("_doubles")
+def test_the_default_dtype_belongs_to_a_version() -> None:
+    @jit.script
+    def grid(n: int) -> Any:
+        return jt.zeros(n) + 0.5
+
+    traced = jit.trace(lambda x: x + jt.ones(3), jt.zeros(3))
+    assert grid(2).dtype is jt.float32
+    jt.set_default_dtype(jt.float64)
+    assert grid(2).dtype is jt.float64
+    assert "'the default dtype' was torch.float32, now torch.float64" in str(grid.explain(2))
+    with pytest.raises(TraceError, match="default dtype"):
+        traced(jt.zeros(3, dtype=jt.float32))
+    jt.set_default_dtype(jt.float32)
+    with jit.max_compiles(0):
+        assert grid(3).dtype is jt.float32

@@ -10,7 +10,7 @@ import pytest
 
 import jitorch as jt
 from jitorch.errors import TypeMismatch
-from jitorch.ir.types import BY_TAG
+from jitorch.ir.types import BY_TAG, TensorType
 from tests.ops import promotion_table
 
 ORDER = promotion_table.ORDER.split()
@@ -167,3 +167,8 @@ def test_refused_dtypes(expression: str, message: str) -> None:
     }
     with pytest.raises(TypeMismatch, match=re.escape(message)):
         eval(expression, names)
+
+
+def test_dtypes_print_as_pytorchs() -> None:
+    assert str(jt.float32) == repr(jt.float32) == f"{jt.zeros(2).dtype}" == "torch.float32"
+    assert str(TensorType(jt.float32, (2,))) == "f32[2]"
