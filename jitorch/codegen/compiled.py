@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from jitorch.codegen import native, numba_cpu
@@ -138,7 +138,8 @@ class Kernels:
         if name not in self.by_name:
             function = native.compile_kernel(source, name, _namespace, fastmath=self.fastmath)
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
-        return self.by_name[name]
+        # Kernels of one text may be for other sizes: the description is the op's own.
+        return replace(self.by_name[name], kernel=kernel)
 
     def compile_driver(self, source: str) -> NativeFunction:
         """Return the native function of a driver's source, whose name is put in."""

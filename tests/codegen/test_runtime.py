@@ -47,6 +47,19 @@ def test_chain_with_broadcasting_and_two_results() -> None:
     check(text, normal(5, 0), normal(0), normal(5, 1), 0.3)
 
 
+def test_kernels_of_one_text_have_sizes_of_their_own() -> None:
+    text = """
+    graph @f(%x: f32[n, m]) {
+      %0: f32[n, m - 1; strided] = slice(%x) {dim=1, start=1, length=m - 1, step=1}
+      %1: f32[n, floordiv(m + 1, 2); strided] = slice(%x) {dim=1, start=0, length=floordiv(m + 1, 2), step=2}
+      %y: f32[n, m - 1] = exp(%0)
+      %z: f32[n, floordiv(m + 1, 2)] = exp(%1)
+      return %y, %z
+    }"""
+    check(text, normal(3, 4), kernels=2)
+    check(text, normal(5, 9))
+
+
 def test_special_values_keep_their_signs() -> None:
     values = np.array(list(itertools.product(SPECIAL, SPECIAL)), np.float32)
     check(
