@@ -112,6 +112,9 @@ class ArrayProxy(TensorProxy):
     def flatten(self) -> Any:
         return METHODS["clone"](METHODS["reshape"](self, -1))
 
+    def __pos__(self) -> Any:
+        return METHODS["clone"](self)
+
     def fill(self, value: Any) -> None:
         self.fill_(value)
 
@@ -132,7 +135,7 @@ def _bind() -> None:
     "all": np.all,
              "std": np.std, "var": np.var, "argmax": np.argmax, "argmin": np.argmin, "cumsum": np.cumsum,
              "cumprod": np.cumprod, "clip": np.clip, "copy": np.copy, "round": np.round, "squeeze": np.squeeze,
-             "ravel": np.ravel}  # fmt: skip
+             "ravel": np.ravel, "dot": np.dot}  # fmt: skip
     for name, fn in table.items():
         setattr(ArrayProxy, name, FUNCTIONS[fn])
 

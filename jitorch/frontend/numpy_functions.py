@@ -15,7 +15,9 @@ from jitorch.errors import TypeMismatch, UnsupportedSyntax
 from jitorch.frontend.proxies import ScalarProxy
 from jitorch.ir.dims import Sym, product
 from jitorch.ir.opdef import OPS
+from jitorch.ir.shapes import axes
 from jitorch.ir.types import DType, from_numpy_dtype
+from jitorch.ops.shape import slice_dim
 from jitorch.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -184,8 +186,22 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
 
 
 def _flip(x: Any, axis: Any = None) -> Any:
-    dims = range(x.ndim) if axis is None else (axis if isinstance(axis, tuple) else (axis,))
-    return METHODS["flip"](x, *dims)
+    for dim in axes(axis, x.ndim):
+        x = slice_dim(x, dim, None, None, -1)
+    return x
+
+
+def _dot(a: Any, b: Any, out: Any = None) -> Any:
+    _refuse("dot", out=out)
+    ranks = getattr(a, "ndim", 0), getattr(b, "ndim", 0)
+    if 0 in ranks:
+        return METHODS["mul"](_asarray(a), _asarray(b))
+    if ranks[1] > 2:
+        raise UnsupportedSyntax(
+            "np.dot with an array of more than two dimensions on its right is not supported in @script",
+            hint="use np.einsum",
+        )
+    return METHODS["matmul"](a, b)
 
 
 def _diff(x: Any, n: int = 1, axis: int = -1) -> Any:
@@ -260,7 +276,6 @@ def _register() -> None:
     for name in ("vstack", "hstack"):
         FUNCTIONS[getattr(np, name)] = _module_function("join", name)
     for name in (
-        "dot",
         "outer",
         "tril",
         "triu",
@@ -295,9 +310,12 @@ FUNCTIONS.update(
         np.expand_dims: lambda x, axis: METHODS["unsqueeze"](x, axis),
         np.squeeze: lambda x, axis=None: METHODS["squeeze"](x, axis),
         np.broadcast_to: lambda x, shape: METHODS["expand"](x, *shape),
-        np.einsum: _module_function("linalg", "einsum"),
+        np.einsum: _module_function("einsum", "einsum"),
         np.linalg.norm: _norm,
         np.flip: _flip,
+        np.flipud: lambda m: _flip(m, 0),
+        np.fliplr: lambda m: _flip(m, 1),
+        np.dot: _dot,
         np.diff: _diff,
         np.average: _average,
         np.array: _array,

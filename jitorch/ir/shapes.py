@@ -72,19 +72,36 @@ def reduced(shape: Shape, dims: Sequence[int], keepdim: bool) -> Shape:
 
 
 def slice_bounds(size: Dim, start: Dim | None, stop: Dim | None, step: int) -> tuple[Dim, Dim]:
-    """Return (start, length) of a Python slice with a positive step, both within the size.
+    """Return (start, length) of a Python slice, both within the size; the step is not 0.
 
     Symbolic bounds are resolved with the current facts, so `x[1:-1]` of size n gives (1, n - 2).
     """
+    if step < 0:
+        # Backwards from start down to, and without, stop: each counted from one before the front.
+        above = size if start is None else _clamp_above(start, size)
+        last = 0 if stop is None else _clamp_above(stop, size)
+        return above - 1, _steps(above - last, -step)
     low = _clamp(0 if start is None else start, size)
     high = _clamp(size if stop is None else stop, size)
-    span = high - low
+    return low, _steps(high - low, step)
+
+
+def _steps(span: Dim, step: int) -> Dim:
+    """Return how many steps it takes to leave a span, 0 for a negative one."""
     positive = at_least(span, 0)
     if positive is False:
-        return low, 0
+        return 0
     if positive is None:
         span = dim_max(span, 0)
-    return low, span if step == 1 else floordiv(span + (step - 1), step)
+    return span if step == 1 else floordiv(span + (step - 1), step)
+
+
+def _clamp_above(bound: Dim, size: Dim) -> Dim:
+    """Return one more than a slice bound counted from the front, limited to 0..size."""
+    if at_least(bound, 0) is not False:
+        return _clamp(bound + 1, size)
+    inside = at_least(size + bound + 1, 0)
+    return size + bound + 1 if inside else (0 if inside is False else dim_max(size + bound + 1, 0))
 
 
 def _clamp(bound: Dim, size: Dim) -> Dim:

@@ -10,6 +10,7 @@ from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.promotion import numpy_rules
 from jitorch.ir.shapes import axes, axis, broadcast, slice_bounds
 from jitorch.ir.types import Type
 from jitorch.ops.families import function, tensor_type
@@ -250,8 +251,13 @@ def select(input: Any, dim: int, index: Any) -> Any:
 
 
 def slice_dim(x: Any, dim: int, start: Any, stop: Any, step: int) -> Any:
-    """Return the view x[..., start:stop:step, ...] of dimension `dim`."""
-    if step < 1:
+    """Return the view x[..., start:stop:step, ...] of dimension `dim`.
+
+    NumPy takes steps backwards, PyTorch does not.
+    """
+    if step == 0 and numpy_rules():
+        raise ShapeMismatch("slice step cannot be zero")
+    if step < 1 and not numpy_rules():
         raise ShapeMismatch("step must be greater than zero", hint="use torch.flip to reverse")
     first, length = slice_bounds(x.shape[dim], start, stop, step)
     return apply(slice_op, x, dim=dim, start=first, length=length, step=step)

@@ -132,7 +132,10 @@ def _expand_infer(x: Type, *, shape: Shape) -> Type:
                 f"at non-singleton dimension {i}.  Target sizes: {show(shape)}.  "
                 f"Tensor sizes: {show(t.shape)}"
             )
-    return like(t, shape, t.strided or tuple(shape) != t.shape)
+    grown = new > 0 or any(
+        have == 1 and want != 1 for have, want in zip(t.shape, shape, strict=True)
+    )
+    return like(t, shape, t.strided or grown)
 
 
 def _expand_axes(x: TensorType, *, shape: Shape) -> Axes:
@@ -163,7 +166,10 @@ def _slice_infer(x: Type, *, dim: int, start: Dim, length: Dim, step: int) -> Ty
 
 
 def _slice_eager(xp: Any, x: Any, *, dim: int, start: int, length: int, step: int) -> Any:
-    return x[(slice(None),) * dim + (slice(start, start + length * step, step),)]
+    stop: int | None = start + length * step
+    if step < 0 and length and start + length * step < 0:
+        stop = None  # a stop of -1 would be the last one
+    return x[(slice(None),) * dim + (slice(start, stop, step),)]
 
 
 slice_op = register(
@@ -177,6 +183,9 @@ slice_op = register(
             {"dim": 2, "start": 1, "length": 2, "step": 2},
             {"dim": 0, "start": 0, "length": 1, "step": 1},
             {"dim": 1, "start": 3, "length": 0, "step": 1},
+            {"dim": 2, "start": 3, "length": 4, "step": -1},
+            {"dim": 1, "start": 2, "length": 1, "step": -2},
+            {"dim": 0, "start": -1, "length": 0, "step": -1},
         ),
     )
 )

@@ -52,6 +52,53 @@ def axes(m: Any) -> Any:
             np.expand_dims(m, 0))  # fmt: skip
 
 
+@programs((X,), (X[::2],), (X[::-1],), (X[:0],), (X[:1],))
+def steps_backwards(x: Any) -> Any:
+    return (
+        x[::-1],
+        x[2:0:-1],
+        x[-1:0:-2],
+        x[:1:-1],
+        x[1::-1],
+        x[10::-3],
+        x[0:3:-1],
+        x[-9::-1],
+        x[::-1][::-1],
+    )
+
+
+@programs((M,), (M.T,), (M[::-1],), (M[:, ::-1],), (M[:0],))
+def steps_backwards_in_two_dimensions(m: Any) -> Any:
+    return (
+        m[::-1] * 1,
+        m[:, ::-1] * 1,
+        m[::-1, ::-2] * 1,
+        m[::-1].sum(0),
+        np.flip(m),
+        np.flipud(m),
+        np.flip(m, 1),
+    )
+
+
+@programs((X.copy(),), (X[::-1],))
+def writing_backwards(x: Any) -> Any:
+    x[::-1][0] = 7
+    x[1::-1] = x[:2] + 1
+    for i in range(2):
+        x[::-2][i] += i
+    return x
+
+
+@programs((M, X), (M.T, F[:2]))
+def dot_products(m: Any, v: Any) -> Any:
+    return np.dot(m, m.T), m.dot(v), np.dot(v, 2.0), v.dot(v), np.einsum("ij,j->i", m, v)
+
+
+@programs((X,), (N,))
+def plus_is_a_copy(x: Any) -> Any:
+    return +x
+
+
 @programs((X,), (F,), (N,))
 def creation(x: Any) -> Any:
     return (np.zeros(3), np.ones((2, x.shape[0])), np.zeros_like(x), np.full(2, 7), np.arange(x.size),

@@ -137,3 +137,8 @@ def test_refusals(action: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)) as caught:
         eval(action, {"jt": jt, "x": jt.ones(2, 3)})
     assert isinstance(caught.value, JitorchError)
+
+
+def test_steps_backwards_are_numpys_only() -> None:
+    with pytest.raises(ValueError, match="step must be greater than zero"):
+        jt.arange(3)[::-1]
