@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, SupportsIndex, overload
+
+
+def like_tuple(kind: type, items: Iterable[Any]) -> Any:
+    """Return the items as a tuple of a kind: a plain one, a named one, a shape."""
+    return kind._make(items) if hasattr(kind, "_make") else kind(items)
 
 
 class Size(tuple[int, ...]):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from jitorch import errors
-from jitorch.errors import ShapeMismatch
 
 
 def as_tensor(x: Any, dtype: np.dtype[Any], strided: bool) -> np.ndarray[Any, Any]:
@@ -35,12 +34,6 @@ def as_scalar(eager: Callable[..., Any]) -> Callable[..., Any]:
             raise ZeroDivisionError("division by zero") from None
 
     return call
-
-
-def nonempty(name: str, folded: int, results: int) -> None:
-    """Raise as `eager` does where a reduction without a neutral element has nothing to fold."""
-    if folded == 0 and results > 0:
-        raise ShapeMismatch(f"{name}: expected reduction dim to have non-zero size")
 
 
 def raise_native(failures: Sequence[Any], number: int, first: int, second: int) -> None:

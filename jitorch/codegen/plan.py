@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from jitorch.codegen.admit import as_scalar, as_tensor, handed_back, nonempty, writable
+from jitorch.codegen.admit import as_scalar, as_tensor, handed_back, writable
 from jitorch.codegen.names import Names
 from jitorch.errors import Loc, PassError
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values, uses
@@ -31,6 +31,7 @@ from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
+from jitorch.ops.reduce import require_elements
 from jitorch.passes.memory import MemoryPlan, plan_memory
 
 # Scalar arithmetic that Python's operators do as the ops mean it.
@@ -173,10 +174,6 @@ class PlanWriter:
 
     def shape(self, t: TensorType) -> str:
         return f"({', '.join(map(self.size, t.shape))}{',' * (len(t.shape) == 1)})"
-
-    def count(self, sizes: Sequence[Dim]) -> str:
-        """Return the text of a product of sizes."""
-        return " * ".join(self.size(d) for d in sizes) or "1"
 
     def attribute(self, value: Attr) -> str:
         """Return the text of an attribute, with its size expressions worked out."""
@@ -345,7 +342,7 @@ _BASE: Mapping[str, Any] = {
     "nan": math.nan,
     "as_tensor": as_tensor,
     "handed_back": handed_back,
-    "nonempty": nonempty,
+    "require_elements": require_elements,
     "writable": writable,
 }
 

@@ -66,10 +66,8 @@ class Steps:
                 continue
             dims = inner.attrs["dim"]
             assert isinstance(dims, tuple)
-            folded = [d for i, d in enumerate(t.shape) if i in dims]
-            if any(not isinstance(d, int) for d in folded):
-                rest = [d for i, d in enumerate(t.shape) if i not in dims]
-                plan.line(f"nonempty({inner.name!r}, {plan.count(folded)}, {plan.count(rest)})")
+            if any(not isinstance(d, int) for i, d in enumerate(t.shape) if i in dims):
+                plan.line(f"require_elements({inner.name!r}, {plan.shape(t)}, {dims})")
 
     def launch(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:
         slots = compiled.kernel.slots

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +23,7 @@ from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir.core import Value
 from jitorch.ir.dims import Sym
 from jitorch.ir.opdef import OPS
+from jitorch.size import Size
 from jitorch.tensor import Tensor
 
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
@@ -221,23 +222,59 @@ class Expressions(Operations):
 
     def text_value(self, x: Any) -> Value:
         """Return a value to be printed; constants of other kinds become their text."""
-        if isinstance(x, ListVal):
-            state: Any = self.rec.store[x]
-            if isinstance(state, Value):
-                return state
-            return (
-                self.text_value(f"[{', '.join(map(repr, state))}]")
-                if is_static(state)
-                else self.rec.emit1("list", [self.text_value(i) for i in state])
-            )
-        if isinstance(x, tuple) and not is_static(x):
-            return self.rec.emit1("tuple", [self.text_value(i) for i in x])
+        if isinstance(x, ListVal) and isinstance(self.rec.store[x], Value):
+            return self.rec.store[x]  # type: ignore[no-any-return]
+        if isinstance(x, (ListVal, DictVal, tuple)):
+            return self.text_of_container(x)
         v = self.rec.unwrap(x)
         if v is not None:
             return v
         if isinstance(x, (bool, int, float, str, type(None), Sym)):
             return self.rec.scalar(x)
         return self.rec.constant(str(x))
+
+    def text_of_container(self, x: Any) -> Value:
+        """Return the text of a list, tuple or dict whose items may be known at run time only."""
+        parts: list[str | int] = []
+        values: list[Any] = []
+        for piece in self.pieces(x):
+            if not isinstance(piece, str):
+                parts.append(len(values))
+                values.append(piece[0])
+            elif parts and isinstance(parts[-1], str):
+                parts[-1] += piece
+            else:
+                parts.append(piece)
+        if not values:
+            return self.rec.constant("".join(map(str, parts)))
+        attrs = self.text_attrs(parts=tuple(parts), specs=("!r",) * len(values))
+        return self.rec.emit1("format", [self.text_value(v) for v in values], attrs)
+
+    def pieces(self, x: Any) -> Iterator[str | tuple[Any]]:
+        """Yield the text of a value in a container: literal text, and run-time values in tuples of one."""
+        if isinstance(x, ListVal) and not isinstance(self.rec.store[x], Value):
+            yield from self.listed("[", [("", i) for i in self.rec.store[x]], "]")
+        elif isinstance(x, DictVal):
+            items = self.dict_state(x).items()
+            yield from self.listed("{", [(f"{k!r}: ", v) for k, v in items], "}")
+        elif isinstance(x, Size):
+            yield from self.listed("torch.Size([", [("", d) for d in x], "])")
+        elif isinstance(x, tuple) and hasattr(x, "_fields"):
+            named = [(f"{k}=", v) for k, v in zip(x._fields, x, strict=True)]
+            yield from self.listed(f"{type(x).__name__}(", named, ")")
+        elif isinstance(x, tuple):
+            yield from self.listed("(", [("", i) for i in x], ",)" if len(x) == 1 else ")")
+        else:
+            yield repr(x) if is_static(x) else (x,)
+
+    def listed(
+        self, start: str, items: Sequence[tuple[str, Any]], end: str
+    ) -> Iterator[str | tuple[Any]]:
+        yield start
+        for number, (name, item) in enumerate(items):
+            yield (", " if number else "") + name
+            yield from self.pieces(item)
+        yield end
 
 
 _NUMBER_ATTRIBUTES = ("is_integer", "real", "imag")

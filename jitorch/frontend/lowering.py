@@ -26,6 +26,7 @@ from jitorch.ir.core import Value
 from jitorch.ir.dims import Sym
 from jitorch.ir.types import ListType, ScalarType, TensorType, Type
 from jitorch.ops.structure import UNKNOWN_SIZE
+from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
 
 _ZERO: dict[str, bool | int | float | str] = {"bool": False, "int": 0, "float": 0.0, "str": ""}
@@ -152,8 +153,7 @@ def lift(rec: Recorder, values: Iterator[Value], tree: Tree) -> Any:
             flag = rec.wrap(next(values))
             return MaybeUndefined(lift(rec, values, inner), flag)
         case Items(kind="tuple", cls=cls, parts=parts):
-            items = tuple(lift(rec, values, p) for p in parts)
-            return items if cls is tuple else cls(*items)
+            return like_tuple(cls, [lift(rec, values, p) for p in parts])
         case Items() | Growing():
             made: Any = DictVal() if isinstance(tree, Items) and tree.kind == "dict" else ListVal()
             rec.store[made] = lift_state(rec, values, tree)

@@ -20,6 +20,7 @@ from jitorch.ir.dims import Sym
 from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.rebuild import substitute_dims
 from jitorch.ir.types import ScalarType, TensorType
+from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
 
 Assemble = Callable[[list[Any]], Any]
@@ -130,8 +131,7 @@ def _flatten(rec: Recorder, x: Any, leaves: list[Value]) -> Assemble:
             return _flatten_container(rec, x, leaves)
         case tuple():
             parts = [_flatten(rec, i, leaves) for i in x]
-            make = tuple if type(x) is tuple else lambda items: type(x)(*items)
-            return lambda outs: make([p(outs) for p in parts])
+            return lambda outs: like_tuple(type(x), [p(outs) for p in parts])
         case TensorProxy() | ScalarProxy() | ListProxy() | Sym() | Tensor():
             v = rec.size(x) if isinstance(x, Sym) else rec.unwrap(x)
             assert v is not None

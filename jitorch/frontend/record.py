@@ -37,6 +37,7 @@ from jitorch.ir.opdef import OpDef, result_types
 from jitorch.ir.promotion import using_numpy_rules
 from jitorch.ir.shapes import show
 from jitorch.ir.types import INT, ListType, ScalarType, TensorType, from_numpy_dtype
+from jitorch.size import Size
 from jitorch.tensor import Tensor, check_assignable
 
 
@@ -51,6 +52,7 @@ class Recorder(Sizes):
 
             self.proxy = ArrayProxy
         self.numpy = numpy
+        self.shape_kind = tuple if numpy else Size
         self.store: dict[Storage, Any] = {}  # tensors: a value; lists and dicts: their items
         self.lasting: dict[Storage, Any] = {}  # what the store held first for memory from outside
         self.params: list[Value] = []

@@ -17,6 +17,7 @@ from jitorch.frontend.proxies import TensorProxy
 from jitorch.frontend.record import Recorder
 from jitorch.frontend.values import DictVal, ListVal
 from jitorch.ir.types import from_numpy_dtype
+from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
 
 
@@ -109,7 +110,7 @@ def parameter(rec: Recorder, name: str, x: Any) -> Any:
         return rec.scalar_parameter(x, name)
     if isinstance(x, tuple):
         items = [parameter(rec, f"{name}_{i}", v) for i, v in enumerate(x)]
-        return tuple(items) if type(x) is tuple else type(x)(*items)
+        return like_tuple(type(x), items)
     if isinstance(x, list):
         made = ListVal()
         rec.outside[made] = name

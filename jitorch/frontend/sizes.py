@@ -143,9 +143,11 @@ class Sizes(Builder):
         self.scopes[-1].sizes[dim] = out
         return out
 
+    shape_kind: type[tuple[Any, ...]] = tuple  # what user code sees a shape as
+
     def shape_of(self, t: TensorType) -> Any:
         """Return a shape as user code sees it."""
-        return tuple(self.canonical(d) for d in t.shape)
+        return self.shape_kind(self.canonical(d) for d in t.shape)
 
     def canonical(self, d: Dim) -> Dim:
         """Return a size with everything already known about its symbols put in."""

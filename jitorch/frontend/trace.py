@@ -33,6 +33,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.core import Graph
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.types import TensorType
+from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
 
 P = ParamSpec("P")
@@ -147,7 +148,7 @@ class TraceRecorder(Recorder):
             super().note(kind, a, b)
 
     def shape_of(self, t: TensorType) -> Any:
-        return tuple(traced(d) for d in super().shape_of(t))
+        return like_tuple(self.shape_kind, [traced(d) for d in super().shape_of(t)])
 
     def write(self, x: TensorProxy, new: Any) -> None:
         with at(current_loc() if current_loc().known else user_loc()):
@@ -305,7 +306,7 @@ def _python(rec: Recorder, x: Any) -> Any:
     if isinstance(x, DictVal):
         return {k: _python(rec, v) for k, v in state.items()}
     if isinstance(x, tuple):
-        return tuple(_python(rec, i) for i in x)
+        return like_tuple(type(x), [_python(rec, i) for i in x])
     return traced(x) if isinstance(x, Sym) else x
 
 
@@ -320,11 +321,7 @@ def _recorded(rec: Recorder, x: Any) -> Any:
         rec.store[table] = {k: _recorded(rec, v) for k, v in x.items()}
         return table
     if isinstance(x, tuple):
-        return (
-            tuple(_recorded(rec, i) for i in x)
-            if type(x) is tuple
-            else type(x)(*(_recorded(rec, i) for i in x))
-        )
+        return like_tuple(type(x), [_recorded(rec, i) for i in x])
     return plain_attr(x) if isinstance(x, Sym) else x
 
 
@@ -352,8 +349,7 @@ def _copied(x: Any) -> Any:
     if isinstance(x, dict):
         return {k: _copied(v) for k, v in x.items()}
     if isinstance(x, (tuple, list)):
-        items = [_copied(i) for i in x]
-        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+        return like_tuple(type(x), [_copied(i) for i in x])
     return x
 
 

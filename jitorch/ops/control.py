@@ -16,6 +16,7 @@ from typing import Any
 
 from jitorch import dispatch
 from jitorch.errors import TypeMismatch
+from jitorch.ir.dims import Shape, equal
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.parser import parse_type
 from jitorch.ir.types import ScalarType, TensorType, Type
@@ -41,7 +42,11 @@ fused = register(OpDef(name="fused", eager=_by_interpreter, infer=_no_types))
 
 def _display(xp: Any, x: Any, numpy: bool) -> Any:
     """Return what the user would see: a tensor, or the array where a program runs on arrays."""
-    return x if numpy or not isinstance(x, xp.ndarray) else dispatch.display(x)
+    if isinstance(x, list):
+        return [_display(xp, i, numpy) for i in x]
+    if not isinstance(x, xp.ndarray):
+        return x
+    return x[()] if numpy else dispatch.display(x)
 
 
 def _print(xp: Any, *items: Any, sep: str = " ", end: str = "\n", numpy: bool = False) -> tuple[()]:
@@ -106,9 +111,13 @@ def _assign(xp: Any, target: Any, new: Any) -> tuple[()]:
 def _assign_infer(target: Type, new: Type) -> tuple[Type, ...]:
     if not isinstance(target, TensorType) or not isinstance(new, TensorType):
         raise TypeMismatch(f"assign: expected tensors, got {target} and {new}")
-    if target.dtype is not new.dtype or target.shape != new.shape:
+    if target.dtype is not new.dtype or not _fits(target.shape, new.shape):
         raise TypeMismatch(f"assign: can't write a {new} to a {target}")
     return ()
+
+
+def _fits(target: Shape, new: Shape) -> bool:
+    return len(target) == len(new) and all(map(equal, target, new))
 
 
 # Write a result back to an argument (or captured tensor) that the function changes in place.

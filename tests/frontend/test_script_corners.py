@@ -8,6 +8,7 @@ The programs are written as hasty users write them, so no linter looks at them.
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import jitorch as jt
 from tests.frontend.cases import Programs
@@ -17,6 +18,54 @@ programs = Programs()
 X = jt.tensor([1.0, -2.0, 3.0])
 N = jt.tensor([3, -1, 2])
 M = jt.arange(6).reshape(2, 3).float()
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+@programs((M,))
+def shapes_are_sizes(x):
+    print(x.shape, x.size(), f"{x.shape}", str(x.shape), [*x.shape], x.shape.numel())
+    s = x.shape if x.sum() > 0 else x.shape[::1]
+    return s, x.shape[:1], x.shape + (2,), (1,) + x.shape, tuple(x.shape), x.shape == (2, 3)
+
+
+@programs((X, 3))
+def printed_containers(x, n):
+    print(
+        [n, "a"],
+        (n, "b"),
+        {"k": n, 2: [n > 2]},
+        {"k": 1},
+        (n,),
+        [],
+        {},
+        Pair(n, 2),
+        [x, [x[0]]],
+        x.dtype,
+    )
+    print(f"{[n, 1]} {(x.shape[0], 's')}", str({"n": n}))
+    return Pair(x, n)
+
+
+@programs((M, M > 2, M < 2))
+def written_through_masks_of_unknown_shape(x, a, b):
+    picked = x[a]
+    x[a] = -1
+    x[b] = 2
+    return picked
+
+
+@programs((jt.zeros(0),), messages=False)
+def maximum_of_nothing(x):
+    return x.max()
+
+
+@programs((jt.zeros(0, 3),), messages=False)
+def maximum_of_no_rows(x):
+    return x.amax(0)
 
 
 @programs((N, 2**31))
