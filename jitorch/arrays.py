@@ -8,7 +8,7 @@ import numpy as np
 
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.promotion import default_dtype
-from jitorch.ir.types import DType, from_numpy_dtype
+from jitorch.ir.types import DType, from_numpy_dtype, known_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,6 +24,7 @@ def as_array(data: Any, dtype: DType | None = None) -> Array:
         data = data.numpy()
     if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray):
         data = np.from_dlpack(data)
+    dtype = None if dtype is None else known_dtype(dtype)
     python = _is_python(data)
     array = _array(_plain(data))
     if dtype is None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from jitorch.ir.opdef import OpDef
+from jitorch.ir.types import known_dtype
 
 
 class Interpreter(Protocol):
@@ -50,6 +51,8 @@ def using(interpreter: Interpreter | None) -> Iterator[None]:
 
 def apply(op: OpDef, *inputs: Any, **attrs: Any) -> Any:
     """Carry out `op` on tensors, Python scalars or sizes."""
+    if "dtype" in attrs:
+        attrs["dtype"] = known_dtype(attrs["dtype"])
     return (_current.get() or _default[0]).apply(op, inputs, attrs)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jitorch.errors import TypeMismatch
 from jitorch.ir.promotion import common, get_default_dtype, widen
-from jitorch.ir.types import DType, TensorType
+from jitorch.ir.types import DType, TensorType, known_dtype
 from jitorch.ops.families import has_dtype
 
 _KINDS = ("bool", "int", "float", "complex")
@@ -22,7 +22,7 @@ class finfo:
     """
 
     def __init__(self, type: DType | None = None) -> None:
-        self._dtype = type or get_default_dtype()
+        self._dtype = get_default_dtype() if type is None else known_dtype(type)
         if self._dtype.kind not in ("float", "complex"):
             raise TypeMismatch(
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle "
@@ -49,6 +49,7 @@ class iinfo:
     """
 
     def __init__(self, type: DType) -> None:
+        type = known_dtype(type)
         if type.kind != "int":
             raise TypeMismatch(
                 "torch.iinfo() requires an integer input type. Use torch.finfo to handle "

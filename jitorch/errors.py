@@ -14,6 +14,8 @@
 
 The user-facing classes also derive from the built-in exception that plain Python (and PyTorch) would
 raise in the same place, so `except TypeError` around a call keeps working when the call is compiled.
+PyTorch raises RuntimeError for most that is wrong with a tensor's dtype, sizes or indices, so the
+classes for these are RuntimeErrors too.
 """
 
 from __future__ import annotations
@@ -114,7 +116,7 @@ class AttributeNotFound(CompileError, AttributeError):
     """An attribute that does not exist."""
 
 
-class TypeMismatch(CompileError, TypeError):
+class TypeMismatch(CompileError, TypeError, RuntimeError):
     """A value of the wrong kind or dtype, or a wrong number of arguments."""
 
 
@@ -122,7 +124,7 @@ class ShapeMismatch(CompileError, RuntimeError, ValueError):
     """Sizes that do not fit together."""
 
 
-class IndexOutOfRange(CompileError, IndexError):
+class IndexOutOfRange(CompileError, IndexError, RuntimeError):
     """An index or a dimension number beyond the end."""
 
 

@@ -17,7 +17,7 @@ from jitorch.ir.dims import product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.shapes import axis
-from jitorch.ir.types import DTYPES, DType, from_numpy_dtype
+from jitorch.ir.types import DTYPES, DType, from_numpy_dtype, known_dtype
 from jitorch.ops.families import INPLACE
 from jitorch.printing import tensor_repr
 from jitorch.size import Size
@@ -256,8 +256,8 @@ class Tensor(InPlace):
         A device may be given too; there is only one.
         """
         for a in args:
-            if isinstance(a, DType):
-                dtype = a
+            if isinstance(a, (DType, type)):
+                dtype = known_dtype(a)
             elif isinstance(a, Tensor):
                 dtype = a.dtype
             elif isinstance(a, (str, Device)):

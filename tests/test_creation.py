@@ -154,3 +154,32 @@ def test_names() -> None:
     assert jt.nan != jt.nan
     assert jt.can_cast(jt.int64, jt.float32)
     assert not jt.can_cast(jt.float32, jt.int64)
+
+
+def test_python_types_are_dtypes_and_other_things_are_refused() -> None:
+    number: Any = float
+    assert jt.zeros(2, dtype=number).dtype is jt.tensor([1], dtype=number).dtype is jt.float64
+    assert jt.ones(2).to(int).dtype is jt.int64
+    wrong: Any = "float32"
+    for make in (jt.zeros, jt.ones, jt.rand, jt.randn, jt.tensor, jt.arange, jt.eye, jt.empty):
+        with pytest.raises(TypeError, match=r"argument 'dtype' must be torch.dtype, not str"):
+            make(3, dtype=wrong)
+
+
+def test_errors_are_what_pytorch_raises() -> None:
+    x = jt.ones(2, 3)
+    cases: list[Callable[[], Any]] = [
+        lambda: x @ x,
+        lambda: x + jt.ones(4),
+        lambda: jt.tensor([1]).add_(1.5),
+        lambda: -jt.tensor([True]),
+        lambda: x.gather(0, jt.tensor([[5]])),
+        lambda: x.topk(5),
+    ]
+    for wrong in cases:
+        with pytest.raises(RuntimeError):
+            wrong()
+    with pytest.raises(IndexError):
+        x[5]
+    with pytest.raises(TypeError):
+        x + "a"

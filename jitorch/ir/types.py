@@ -13,6 +13,7 @@ from typing import Any, Union
 
 import numpy as np
 
+from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Dim, Shape, substitute
 
 
@@ -30,6 +31,10 @@ class DType:
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
+
+    def __reduce__(self) -> tuple[Callable[[str], DType], tuple[str]]:
+        """Let copies and pickles be the dtype itself, for dtypes are compared with `is`."""
+        return _by_tag, (self.tag,)
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -67,6 +72,26 @@ DTYPES: tuple[DType, ...] = (
 BY_TAG = {d.tag: d for d in DTYPES}
 _NUMPY = {d.name: np.dtype(d.name) for d in DTYPES}
 _BY_NUMPY = {dt: d for d, dt in ((d, d.numpy) for d in DTYPES)}
+
+
+_OF_PYTHON = {bool: bool_, int: int64, float: float64, complex: complex128}
+
+
+def known_dtype(dtype: Any) -> DType:
+    """Return a dtype that a user gave: one of ours, or the Python type of numbers that it stands for."""
+    if isinstance(dtype, DType):
+        return dtype
+    found = _OF_PYTHON.get(dtype) if isinstance(dtype, type) else None
+    if found is None:
+        raise TypeMismatch(
+            f"argument 'dtype' must be torch.dtype, not {type(dtype).__name__}",
+            hint="write it as torch.float32",
+        )
+    return found
+
+
+def _by_tag(tag: str) -> DType:
+    return BY_TAG[tag]
 
 
 def from_numpy_dtype(dtype: Any) -> DType:

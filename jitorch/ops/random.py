@@ -18,7 +18,7 @@ from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, at_least
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.promotion import get_default_dtype
-from jitorch.ir.types import DType, TensorType, Type, float16, float32, float64, int64
+from jitorch.ir.types import DType, TensorType, Type, float16, float32, float64, int64, known_dtype
 from jitorch.ops.create import on_cpu, shape_of
 from jitorch.ops.elementary import log1p
 from jitorch.ops.elementwise import mul
@@ -110,7 +110,7 @@ randperm_op = register(
 
 
 def _floating(name: str, dtype: DType | None) -> DType:
-    dtype = dtype or get_default_dtype()
+    dtype = get_default_dtype() if dtype is None else known_dtype(dtype)
     if not dtype.is_floating_point:
         raise TypeMismatch(f'"{name}" not implemented for {dtype.name} tensors')
     return dtype

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from typing import Any
 
@@ -167,6 +169,13 @@ def test_refused_dtypes(expression: str, message: str) -> None:
     }
     with pytest.raises(TypeMismatch, match=re.escape(message)):
         eval(expression, names)
+
+
+def test_dtypes_are_themselves_after_copying() -> None:
+    for dtype in BY_TAG.values():
+        assert (
+            copy.deepcopy(dtype) is copy.copy(dtype) is pickle.loads(pickle.dumps(dtype)) is dtype
+        )
 
 
 def test_dtypes_print_as_pytorchs() -> None:
