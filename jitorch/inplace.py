@@ -115,12 +115,11 @@ class InPlace(Operators):
         """Set every element to a number."""
         if isinstance(value, complex) and not self.dtype.is_complex:
             raise TypeMismatch(f"value cannot be converted to type {self.dtype.name}")
-        filled = _converted(value, self.dtype)
-        array = getattr(filled, "_data", None)
-        if array is None:  # a tensor of a program being recorded
-            return self._assign(filled)
-        self._write(array)  # also where elements share memory: all get the same
+        self._fill(_converted(value, self.dtype))
         return self
+
+    def _fill(self, filled: Any) -> None:
+        self._write(filled._data)  # also where elements share memory: all get the same
 
     def zero_(self) -> Any:
         """Set every element to 0."""

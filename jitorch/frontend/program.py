@@ -18,7 +18,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.core import Block, Graph, Value
 from jitorch.ir.dims import Sym
 from jitorch.ir.promotion import get_default_dtype
-from jitorch.ir.rebuild import substitute_dims
+from jitorch.ir.rebuild import rename_dims, substitute_dims
 from jitorch.ir.types import ScalarType, TensorType
 from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
@@ -83,7 +83,7 @@ def finish(rec: Recorder, name: str, result: Any, value_guards: Sequence[ValueGu
     constraints = tuple(dict.fromkeys(_unsolved(rec, guards)))
     graph = Graph(graph.name, graph.block, constraints)
     return Recorded(
-        substitute_dims(graph, _pretty(rec, graph)),
+        rename_dims(graph, _pretty(rec, graph)),
         guards,
         # Constants and integer divisions were typed by it.
         (ValueGuard("the default dtype", get_default_dtype, get_default_dtype()), *value_guards),

@@ -106,6 +106,9 @@ class TensorProxy(Tensor):
         self._recorder.write(self, new)
         return self
 
+    def _fill(self, filled: Any) -> None:
+        self._recorder.write(self, filled)
+
     __hash__ = object.__hash__
 
 

@@ -124,11 +124,19 @@ def copy_ops(ops: Sequence[Op], scope: Scope) -> list[Op]:
 
 
 def substitute_dims(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
-    """Return the graph with symbols replaced in every type and attribute."""
+    """Return the graph with symbols replaced in every type and attribute.
+
+    What replaces a symbol is replaced in turn: {u: v, v: n} makes u an n.
+    """
+    return rename_dims(graph, _closed(dict(sizes)))
+
+
+def rename_dims(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
+    """Return the graph with symbols replaced all at once: {u: v, v: n} makes u a v."""
     if not sizes:
         return graph
     scope = Scope()
-    scope.sizes = _closed(dict(sizes))
+    scope.sizes = dict(sizes)
     pairs = ((substitute(a, scope.sizes), substitute(b, scope.sizes)) for a, b in graph.constraints)
     return replace(
         graph,

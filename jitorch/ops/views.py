@@ -230,9 +230,8 @@ def _diagonal_infer(x: Type, *, offset: int, dim1: int, dim2: int) -> Type:
     else:
         rows = rows + offset
     length = D.dim_min(rows, columns)
-    positive = D.at_least(length, 0)
-    if not positive:
-        length = 0 if positive is False else D.dim_max(length, 0)
+    if offset != 0:
+        length = D.dim_max(length, 0)  # decided by no fact, so that the rule gives one type always
     rest = [d for i, d in enumerate(t.shape) if i not in (dim1, dim2)]
     return like(t, [*rest, length], True)
 

@@ -58,6 +58,34 @@ def written_through_masks_of_unknown_shape(x, a, b):
     return picked
 
 
+@programs(
+    (jt.ones(2, 4, 6), jt.ones(2, 5, 6), jt.ones(2, 5, 3)),
+    (jt.ones(1, 2, 3), jt.ones(1, 7, 3), jt.ones(1, 7, 5)),
+)
+def sizes_that_share_letters(q, k, v):
+    return jt.softmax(q @ k.transpose(-2, -1), -1) @ v
+
+
+@programs((M,))
+def filled_in_place(x):
+    x[0].zero_()
+    x[1, 1:].fill_(7)
+    x.t()[2].fill_(x[1, 1])
+    x[:, 0].copy_(jt.arange(2)).clamp_(max=0.5)
+    y = jt.empty_like(x).fill_(3)
+    return y.mul_(x).add_(1, alpha=2), x.diagonal().zero_() * 1
+
+
+@programs(
+    (M, 5),
+)
+def drawn_in_place(x, seed):
+    jt.manual_seed(3)
+    x[0].uniform_(1, 2)
+    x[1].normal_()
+    return x, jt.empty(3).bernoulli_(0.5), jt.empty(3).random_(5), jt.empty(2).exponential_()
+
+
 @programs((jt.zeros(0),), messages=False)
 def maximum_of_nothing(x):
     return x.max()

@@ -7,7 +7,7 @@ from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.facts import bound_by, facts_of
 from jitorch.ir.parser import parse
-from jitorch.ir.rebuild import Rewrite, inline, rebuild, substitute_dims
+from jitorch.ir.rebuild import Rewrite, inline, rebuild, rename_dims, substitute_dims
 from jitorch.ir.verify import verify
 
 GRAPH = """graph @f(%x: f32[n], %c: bool) {
@@ -64,6 +64,12 @@ def test_sizes_are_replaced_all_the_way() -> None:
     graph = parse("graph @f(%x: f32[a], %y: f32[b], %z: f32[c]) where (a == c) { return %x }")
     new = substitute_dims(graph, {"a": symbol("b"), "b": symbol("c")})
     assert str(new) == "graph @f(%x: f32[c], %y: f32[c], %z: f32[c]) {\n  return %x\n}"
+
+
+def test_symbols_are_renamed_all_at_once() -> None:
+    graph = parse("graph @f(%x: f32[a, b], %y: f32[b, c]) { return %x }")
+    new = rename_dims(graph, {"a": symbol("b"), "b": symbol("a"), "c": symbol("d")})
+    assert str(new) == "graph @f(%x: f32[b, a], %y: f32[a, d]) {\n  return %x\n}"
 
 
 def test_inlining_makes_new_values() -> None:
