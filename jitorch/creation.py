@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from jitorch import dispatch
 from jitorch.arrays import Array, as_array
+from jitorch.dispatch import apply
 from jitorch.errors import TypeMismatch
+from jitorch.ir.builder import Operators
+from jitorch.ir.dims import Sym
+from jitorch.ir.opdef import OPS
+from jitorch.ir.promotion import widen
 from jitorch.ir.types import DType, from_numpy_dtype
-from jitorch.ops.create import on_cpu
+from jitorch.ops.create import number_dtype, on_cpu
+from jitorch.ops.join import stack
 from jitorch.tensor import Tensor, wrap
 
 __all__ = ["as_tensor", "asarray", "from_dlpack", "from_numpy", "is_tensor", "numel", "tensor"]
@@ -33,9 +41,32 @@ def tensor(
         raise TypeMismatch("gradients are not part of this version", hint="leave requires_grad out")
     if isinstance(data, Tensor):
         return data.to(dtype or data.dtype, copy=True)
-    made = wrap(as_array(data, dtype))
     current = dispatch.current()
+    if current is not None and any(map(_at_run_time, _leaves(data))):
+        kinds = [number_dtype(x) for x in _leaves(data)]
+        return _stacked(data, functools.reduce(widen, kinds) if dtype is None else dtype)
+    made = wrap(as_array(data, dtype))
     return made if current is None else current.capture(made)  # type: ignore[attr-defined]
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    if not isinstance(data, (list, tuple)):
+        yield data
+        return
+    for item in data:
+        yield from _leaves(item)
+
+
+def _at_run_time(x: Any) -> bool:
+    """Whether a number is one of a program that is being recorded."""
+    return isinstance(x, Sym) or (isinstance(x, Operators) and type(x) is not Tensor)
+
+
+def _stacked(data: Any, dtype: DType) -> Any:
+    """Return numbers that only run time knows as a tensor."""
+    if isinstance(data, (list, tuple)):
+        return stack([_stacked(item, dtype) for item in data])
+    return apply(OPS["cast"], data, dtype=dtype)
 
 
 def from_numpy(ndarray: Array) -> Tensor:

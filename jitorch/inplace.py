@@ -88,7 +88,7 @@ class InPlace(Operators):
         """Overwrite the elements with those of `new`, which must broadcast to the shape."""
         array = new._data if isinstance(new, InPlace) else np.asarray(new)
         check_assignable(self.dtype, tuple(self.shape), from_numpy_dtype(array.dtype), array.shape)
-        if array.size and any(
+        if self._data.size and any(
             s == 0 and n > 1 for s, n in zip(self._data.strides, self.shape, strict=True)
         ):
             raise ShapeMismatch(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.creation import tensor
 from jitorch.errors import (
     AttributeNotFound,
     IndexOutOfRange,
@@ -80,7 +81,8 @@ class Containers(Names):
         if isinstance(k, TensorProxy) and k.ndim == 0 and k.dtype.kind == "int":
             return self.rec.item(k)
         if isinstance(k, ListVal):
-            return [self.index_value(i) for i in self.known_items(k, "index")]
+            items = [self.index_value(i) for i in self.known_items(k, "index")]
+            return items if is_static(items) else tensor(items)
         if isinstance(k, ScalarProxy):
             raise TypeMismatch(
                 f"an index must be an integer, got {describe(k)}", hint="convert it with int()"

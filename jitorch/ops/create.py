@@ -114,11 +114,14 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: obje
         wanted = dtype or default_dtype(fill_value)
         return apply(full_op, shape=shape, value=fill_value, dtype=wanted)
     # A number known at run time only: a size, a scalar of the program, a 0-d tensor.
-    number = apply(OPS["cast"], fill_value, dtype=dtype or _number_dtype(fill_value))
+    number = apply(OPS["cast"], fill_value, dtype=dtype or number_dtype(fill_value))
     return apply(OPS["copy"], expand(number, *shape))
 
 
-def _number_dtype(value: Any) -> DType:
+def number_dtype(value: Any) -> DType:
+    """Return the dtype of a tensor made from a number, also one of a program being recorded."""
+    if isinstance(value, (bool, int, float, complex)):
+        return default_dtype(value)
     if isinstance(value, Sym):
         return int64
     scalar = getattr(getattr(value, "value", None), "type", None)  # what a recorder gives

@@ -73,8 +73,9 @@ def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> TensorType:
     t = tensor_type(x, "index")
     picked, used = _advanced(t, indices, dims)
     rest = [d for i, d in enumerate(t.shape) if i not in used]
-    together = used == list(range(used[0], used[0] + len(used)))
-    at = used[0] if together else 0
+    first = used[0] if used else dims[0]  # a mask of no dimensions uses up none
+    together = used == list(range(first, first + len(used)))
+    at = first if together else 0
     return TensorType(t.dtype, (*rest[:at], *picked, *rest[at:]), device=t.device)
 
 
