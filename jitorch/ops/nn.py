@@ -17,7 +17,7 @@ from jitorch.ops.elementary import exp, log, rsqrt, sqrt
 from jitorch.ops.elementwise import add, div, maximum, mul, square, sub
 from jitorch.ops.families import as_dtype, composite, function
 from jitorch.ops.index import getitem
-from jitorch.ops.reduce import amax_op, sum_op
+from jitorch.ops.reduce import peak_op, sum_op
 from jitorch.ops.samples import ramp, special, strided
 from jitorch.ops.shape import reshape
 from jitorch.ops.statistics import mean_op, norm
@@ -35,17 +35,13 @@ def _rows() -> list[Any]:
 
 @composite("softmax", samples=_rows)
 def softmax_op(x: Any, *, dim: int) -> Any:
-    if 0 in x.shape:
-        return x
-    e = exp(sub(x, apply(amax_op, x, dim=(dim,), keepdim=True)))
+    e = exp(sub(x, apply(peak_op, x, dim=(dim,), keepdim=True)))
     return div(e, apply(sum_op, e, dim=(dim,), keepdim=True))
 
 
 @composite("log_softmax", samples=_rows)
 def log_softmax_op(x: Any, *, dim: int) -> Any:
-    if 0 in x.shape:
-        return x
-    centred = sub(x, apply(amax_op, x, dim=(dim,), keepdim=True))
+    centred = sub(x, apply(peak_op, x, dim=(dim,), keepdim=True))
     return sub(centred, log(apply(sum_op, exp(centred), dim=(dim,), keepdim=True)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, TypeMismatch
 from jitorch.ir import dims as D
@@ -81,6 +83,12 @@ def _lowest(dtype: DType) -> str:
     return {"float": "-INF", "bool": "False"}.get(dtype.kind) or str(_limits(dtype)[0])
 
 
+def _least(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
 def _highest(dtype: DType) -> str:
     return {"float": "INF", "bool": "True"}.get(dtype.kind) or str(_limits(dtype)[1])
 
@@ -124,6 +132,14 @@ amax_op = _reduction(
         init=_lowest,
         step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})",
         empty=False,
+    ),
+)
+# As `amax`, but nothing has the lowest of all numbers: for ops that have a result then.
+peak_op = _reduction(
+    "peak",
+    lambda xp, x, dim, keepdim: xp.amax(x, axis=dim, keepdims=keepdim, initial=_least(x.dtype)),
+    Reduce(
+        init=_lowest, step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})"
     ),
 )
 amin_op = _reduction(

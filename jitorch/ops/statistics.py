@@ -15,7 +15,7 @@ from jitorch.ir.types import DType, float16, float32, float64
 from jitorch.ops.elementary import exp, log, sqrt
 from jitorch.ops.elementwise import abs_, add, div, isfinite, isnan, ne, pow_, square, sub
 from jitorch.ops.families import as_dtype, composite, function
-from jitorch.ops.reduce import Dims, all_, amax_op, amin_op, fold_samples, sum_, sum_op
+from jitorch.ops.reduce import Dims, all_, amax_op, amin_op, fold_samples, peak_op, sum_, sum_op
 from jitorch.ops.select import isclose, where
 
 __all__ = [
@@ -162,9 +162,7 @@ def std_mean(
 
 @composite("logsumexp", samples=lambda: _float_folds({}))
 def logsumexp_op(x: Any, *, dim: Dims, keepdim: bool) -> Any:
-    if any(x.shape[d] == 0 for d in dim):
-        return log(apply(sum_op, x, dim=dim, keepdim=keepdim))
-    top = apply(amax_op, x, dim=dim, keepdim=True)
+    top = apply(peak_op, x, dim=dim, keepdim=True)
     # An infinite maximum would turn inf - inf into NaN.
     top = where(isfinite(top), top, zero_like(top))
     total = apply(sum_op, exp(sub(x, top)), dim=dim, keepdim=keepdim)

@@ -86,6 +86,11 @@ def drawn_in_place(x, seed):
     return x, jt.empty(3).bernoulli_(0.5), jt.empty(3).random_(5), jt.empty(2).exponential_()
 
 
+@programs((jt.zeros(0, 3),), (jt.zeros(3, 0),), (M,), (jt.full((2, 2), -float("inf")),))
+def softmax_of_nothing(x):
+    return x.softmax(0), x.log_softmax(1), x.logsumexp(0), x.logsumexp((0, 1)), (x * 2).softmax(-1)
+
+
 @programs((jt.zeros(0),), messages=False)
 def maximum_of_nothing(x):
     return x.max()
