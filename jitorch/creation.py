@@ -78,6 +78,9 @@ def from_numpy(ndarray: Array) -> Tensor:
     >>> x
     tensor([7., 0.], dtype=torch.float64)
     """
+    current = dispatch.current()
+    if isinstance(ndarray, Tensor) and current is not None and not getattr(current, "numpy", True):
+        return ndarray  # an array among the arguments of a program on tensors
     if not isinstance(ndarray, np.ndarray):
         raise TypeMismatch(f"expected np.ndarray (got {type(ndarray).__name__})")
     try:

@@ -46,6 +46,11 @@ class Leaves:
             self.numpy = True
             self.array(np.asarray(x), None, name)
         elif isinstance(x, (int, float)) and not isinstance(x, bool):
+            if isinstance(x, int) and not -(2**63) <= x < 2**63:
+                raise TypeMismatch(
+                    f"argument '{name}' is {x}, which does not fit into 64 bits",
+                    hint="call the function eagerly: fn.eager(...)",
+                )
             self.values.append(x)
             self.objects.append(None)
             self.note(type(x), name)

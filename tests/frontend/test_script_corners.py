@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import jitorch as jt
 from tests.frontend.cases import Programs
 
@@ -89,6 +91,11 @@ def drawn_in_place(x, seed):
 @programs((jt.zeros(0, 3),), (jt.zeros(3, 0),), (M,), (jt.full((2, 2), -float("inf")),))
 def softmax_of_nothing(x):
     return x.softmax(0), x.log_softmax(1), x.logsumexp(0), x.logsumexp((0, 1)), (x * 2).softmax(-1)
+
+
+@programs((M, np.ones(3, np.float32)))
+def array_among_tensors(x, a):
+    return x + jt.from_numpy(a), jt.as_tensor(a) * 2
 
 
 @programs((jt.zeros(0),), messages=False)

@@ -122,4 +122,14 @@ def test_floats_have_no_bits() -> None:
         with_bits(2.5)
 
 
+def test_ints_have_64_bits() -> None:
+    import pytest
+
+    with pytest.raises(
+        TypeError, match="argument 'a' is 9223372036854775808, which does not fit into 64 bits"
+    ):
+        with_bits(2**63)
+    assert with_bits(-(2**63)) == 2 - 2**63
+
+
 test_program = programs.test()
