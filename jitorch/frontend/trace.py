@@ -106,7 +106,14 @@ class TracedSize(Sym):
         return self._with(other, "div", None, swap=True)
 
     def __pow__(self, other: Any) -> Any:
-        return self._with(other, "pow", None)
+        negative = isinstance(other, int) and other < 0
+        return self._with(float(other) if negative else other, "pow", None)  # n**-1 is a float
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __rpow__(self, other: Any) -> Any:
         return self._with(other, "pow", None, swap=True)
@@ -257,7 +264,7 @@ def trace(
     `.item()`) raises TraceError at its line. A scripted function that is called keeps its control flow.
     Each element of `check_inputs` is run traced and eagerly; TraceError is raised where they differ.
 
-    >>> f = jt.trace(lambda x: x.exp() + 1, (jt.zeros(3),))
+    >>> f = jt.jit.trace(lambda x: x.exp() + 1, (jt.zeros(3),))
     >>> f(jt.zeros(5))
     tensor([2., 2., 2., 2., 2.])
     """

@@ -225,3 +225,13 @@ def test_positions_of_ops_are_the_users() -> None:
     traced = jit.trace(lambda x: x.exp() + helpers.scaled(x), (X,))
     lines = {(op.loc.file.rsplit("/", 1)[-1], op.loc.func) for op in traced.graph("typed").walk()}
     assert lines == {("test_trace.py", "<lambda>"), ("helpers.py", "scaled")}
+
+
+def test_ints_are_numbers_as_in_python() -> None:
+    def f(x: Any, n: int) -> Any:
+        return x * n**-1, x * divmod(n, 2)[0] + divmod(7, n)[1], x * (n // 1), jt.tensor([n, 1])
+
+    x = jt.ones(2)
+    for made, wanted in zip(jit.trace(f, (x, 3))(x, 5), f(x, 5), strict=True):
+        assert made.tolist() == wanted.tolist()
+    assert jit.trace(lambda x: x.shape, x)(x) == jt.Size((2,))
