@@ -17,6 +17,8 @@ from jitorch.ir.interp import interpret
 class Runnable(Protocol):
     """A compiled graph."""
 
+    graph: Graph
+
     def run(self, args: Sequence[Any]) -> Sequence[Any]:
         """Return the graph's results for arrays and numbers."""
 

@@ -128,6 +128,10 @@ class IndexOutOfRange(CompileError, IndexError, RuntimeError):
     """An index or a dimension number beyond the end."""
 
 
+class KeyNotFound(CompileError, KeyError):
+    """A key that a dict does not have."""
+
+
 class TraceError(LocatedError, RuntimeError):
     """Tracing met something that would bake this run's data into the graph."""
 

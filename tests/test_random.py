@@ -227,3 +227,23 @@ def test_fork_continues_with_a_copy() -> None:
 def test_only_floats_are_drawn(call: Any) -> None:
     with pytest.raises(TypeMismatch, match="not implemented for int64"):
         call(3, dtype=jt.int64)
+
+
+def test_a_seed_set_in_compiled_code_counts_on_every_call() -> None:
+    @jt.script
+    def draw(seed: int) -> Any:
+        jt.manual_seed(seed)
+        return jt.rand(3)
+
+    first = draw(3).tolist()
+    assert draw(4).tolist() != first
+    assert draw(3).tolist() == first == draw.eager(3).tolist()
+
+
+def test_the_state_of_the_generator_is_no_value_of_a_program() -> None:
+    @jt.script
+    def state() -> Any:
+        return jt.get_rng_state()
+
+    with pytest.raises(jt.errors.UnsupportedSyntax, match="no compiled form"):
+        state()

@@ -14,9 +14,10 @@ from jitorch.cli.console import Failure, Misuse, user_traceback
 from jitorch.cli.inputs import Arguments
 from jitorch.cli.target import Target, load
 from jitorch.errors import JitorchError
-from jitorch.frontend.function import ScriptFunction, Version
+from jitorch.frontend.function import ScriptFunction
 from jitorch.frontend.program import Recorded
 from jitorch.frontend.trace import TracedFunction
+from jitorch.frontend.version import Version
 
 
 @dataclass(frozen=True)

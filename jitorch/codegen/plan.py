@@ -57,7 +57,8 @@ class Plan:
     def compile(self) -> Callable[[Sequence[Any]], list[Any]]:
         """Return the function."""
         exec(compile(self.source, f"<jitorch {self.name}>", "exec"), self.scope)
-        function: Callable[[Sequence[Any]], list[Any]] = self.scope[self.name]
+        # Not left in its own globals: without that cycle the function and its kernels go at once.
+        function: Callable[[Sequence[Any]], list[Any]] = self.scope.pop(self.name)
         return function
 
 

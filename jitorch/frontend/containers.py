@@ -12,6 +12,7 @@ from jitorch.creation import tensor
 from jitorch.errors import (
     AttributeNotFound,
     IndexOutOfRange,
+    KeyNotFound,
     LocatedError,
     TypeMismatch,
     UnsupportedSyntax,
@@ -149,7 +150,7 @@ class Containers(Names):
         key = self.constant_key(key)
         if key not in state:
             known = ", ".join(map(repr, state))
-            raise IndexOutOfRange(
+            raise KeyNotFound(
                 f"the dict has no key {key!r}",
                 hint=f"its keys are: {known}" if known else "it is empty",
             )

@@ -48,6 +48,11 @@ class ValueGuard:
         except (KeyError, AttributeError, ValueError, NameError):
             return False
 
+    @property
+    def by_identity(self) -> bool:
+        """Whether the value holds as long as the same object is there."""
+        return not isinstance(self.value, Contents)
+
     def in_words(self) -> str:
         """Say what changed."""
         try:

@@ -9,25 +9,22 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MethodType
-from typing import Any, Generic, ParamSpec, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from jitorch import dispatch
-from jitorch.errors import CompileError, LocatedError, TypeMismatch, at, shortened
+from jitorch.errors import CompileError, TypeMismatch, shortened
 from jitorch.frontend import log
-from jitorch.frontend.calls import user_function
+from jitorch.frontend.arguments import Leaves
+from jitorch.frontend.entry import MISS, write_entry
 from jitorch.frontend.explain import Explanation
-from jitorch.frontend.frame import Program, UserFunction
-from jitorch.frontend.program import Recorded, finish
-from jitorch.frontend.record import Recorder
-from jitorch.frontend.script import Frame
-from jitorch.frontend.signature import Leaves, parameter
+from jitorch.frontend.version import Entry, Version, explanation
 from jitorch.ir.core import Graph
-from jitorch.tensor import wrap
+
+if TYPE_CHECKING:
+    from jitorch.frontend.program import Recorded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +35,9 @@ _eager: contextvars.ContextVar[bool] = contextvars.ContextVar(
 _budget: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar(
     "jitorch_budget", default=None
 )
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_ENTRIES = 8  # how many versions of a function are tried the quick way
 
 
 @contextmanager
@@ -64,52 +64,6 @@ def max_compiles(n: int) -> Iterator[None]:
         _budget.reset(token)
 
 
-class Version:
-    """One compiled version of a function, and why it was compiled."""
-
-    def __init__(self, recorded: Recorded, reason: str = "traced", seconds: float = 0.0) -> None:
-        from jitorch.compile import compile_program
-
-        self.recorded = recorded
-        self.reason = reason
-        self.seconds = [("record", seconds)]
-        self.program = compile_program(
-            recorded.graph, lambda name, s: self.seconds.append((name, s))
-        )
-        self.captured = [t._data for t in recorded.captured]
-        written = {op.inputs[0] for op in recorded.graph.ops("assign")}
-        self.written = [i for i, v in enumerate(recorded.graph.params) if v in written]
-
-    def overlaps(self, leaves: Leaves) -> bool:
-        """Whether an array this version writes to shares memory with another one of the call."""
-        if not self.written:
-            return False
-        arrays = [*leaves.values, *self.captured]
-        return any(
-            np.may_share_memory(arrays[i], other)
-            for i in self.written
-            for j, other in enumerate(arrays)
-            if j != i and isinstance(other, np.ndarray)
-        )
-
-    def run(self, leaves: Leaves) -> Any:
-        """Run on the arguments of a call and return the function's value."""
-        values = leaves.values + self.captured if self.captured else leaves.values
-        outs = self.program.run(values)
-        return self.recorded.assemble([self.returned(x, leaves) for x in outs])
-
-    def returned(self, x: Any, leaves: Leaves) -> Any:
-        """Return a result as the caller knows it: its own tensor where it is one, else a new object."""
-        if isinstance(x, np.ndarray):
-            for value, owner in zip(leaves.values, leaves.objects, strict=True):
-                if value is x and owner is not None:
-                    return owner
-            if self.recorded.numpy:
-                return x if x.ndim else x[()]
-            return wrap(x)
-        return [self.returned(i, leaves) for i in x] if isinstance(x, list) else x
-
-
 class ScriptFunction(Generic[P, R]):
     """A function compiled for the arguments it is called with. Made by `script`."""
 
@@ -122,26 +76,45 @@ class ScriptFunction(Generic[P, R]):
         self.__jitorch_script__ = fn
         self._signature = inspect.signature(fn)
         self._versions: dict[Any, list[Version]] = {}
+        self._entries: tuple[Entry, ...] = ()  # those made last come first
+        parameters = self._signature.parameters.values()
+        self._positional = all(p.kind in _POSITIONAL for p in parameters)
+        self._defaults = tuple(p.default for p in parameters)
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _eager.get():
             return self.__wrapped__(*args, **kwargs)
         recorder = dispatch.current()
-        if isinstance(recorder, Recorder):
+        if recorder is not None:
+            from jitorch.frontend.scripting import record_into
+
             return record_into(recorder, self.__wrapped__, args, kwargs)  # type: ignore[no-any-return]
         try:
+            if not kwargs:
+                given = args + self._defaults[len(args) :]
+                for entry in self._entries:
+                    result = entry(given)
+                    if result is not MISS:
+                        return result  # type: ignore[no-any-return]
             leaves, bound = self.leaves(args, kwargs)
             version = self.version(leaves, bound)
-        except LocatedError as error:
-            raise shortened(error) from None
-        try:
-            if version.written and version.overlaps(leaves):
+            if version.overlaps(leaves.values):
                 # Compiled code takes written arguments to be apart; plain Python needs no such promise.
                 return self.__wrapped__(*args, **kwargs)
+            self.keep_entry(version, bound)
             return version.run(leaves)  # type: ignore[no-any-return]
         except Exception as error:
             raise shortened(error) from None
+
+    def keep_entry(self, version: Version, bound: dict[str, Any]) -> None:
+        """Let calls like this one find the version the quick way from now on."""
+        if not self._positional:
+            return
+        if version.entry is None:
+            version.entry = write_entry(version, tuple(bound.values()))
+        if version.entry not in self._entries:
+            self._entries = (version.entry, *self._entries)[:_ENTRIES]
 
     def __get__(self, owner: Any, cls: Any = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -166,13 +139,12 @@ class ScriptFunction(Generic[P, R]):
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            source = user_function(self.__wrapped__).source
+            from jitorch.frontend.scripting import signature_loc
+
             raise TypeMismatch(
                 f"{self.__name__}() {error}",
                 hint=f"its signature is {self.__name__}{self._signature}",
-                loc=source.loc(source.node.args.args[0])
-                if source.node.args.args
-                else source.loc(source.node),
+                loc=signature_loc(self.__wrapped__),
             ) from None
         bound.apply_defaults()
         leaves = Leaves()
@@ -223,15 +195,9 @@ class ScriptFunction(Generic[P, R]):
 
     def record(self, leaves: Leaves, bound: dict[str, Any]) -> Recorded:
         """Return the graph for the arguments of a call."""
-        rec = Recorder(numpy=leaves.numpy and not leaves.torch)
-        program = Program(rec)
-        fn = user_function(self.__wrapped__)
-        with rec.recording(), at(fn.source.loc(fn.source.node)):
-            frame = Frame(program, fn)
-            given = {name: parameter(rec, name, x) for name, x in bound.items()}
-            with rec.naming_sizes():
-                result = frame.run(given)
-            return finish(rec, self.__name__, result, list(program.value_guards.values()))
+        from jitorch.frontend.scripting import record
+
+        return record(self.__wrapped__, leaves, bound)
 
     def graph(self, *args: Any, stage: str = "fused", **kwargs: Any) -> Graph:
         """Return the graph for the given arguments at a stage: typed, the name of a pass, optimized or fused."""
@@ -265,38 +231,6 @@ class ScriptFunction(Generic[P, R]):
         this = self.version(leaves, bound)
         others = [v for versions in self._versions.values() for v in versions if v is not this]
         return explanation(self.__qualname__, this, others)
-
-
-def explanation(name: str, this: Version, others: Sequence[Version] = ()) -> Explanation:
-    """Return, for printing, what was compiled and why; `others` are further versions of the function."""
-    facts = getattr(this.program, "facts", None)
-    r = this.recorded
-    return Explanation(
-        name,
-        [this.reason, *(v.reason for v in others)],
-        [
-            *map(r.in_words, r.guards),
-            *(f"{g.name} is {g.value!r}" for g in r.value_guards if _worth_saying(g.value)),
-        ],
-        facts.groups if facts else (),
-        facts.reasons if facts else (),
-        facts.memory if facts else (),
-        this.seconds,
-    )
-
-
-def _worth_saying(x: Any) -> bool:
-    """Modules and functions are relied upon too, but nobody changes them."""
-    return isinstance(x, (bool, int, float, str, tuple, type(None)))
-
-
-def record_into(rec: Recorder, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Record a scripted function into a program under construction, control flow and all."""
-    from jitorch.frontend.calls import inline
-
-    target = user_function(fn)
-    frame = Frame(Program(rec), UserFunction(target.source, target.globals, target.closure))
-    return inline(frame, target, args, kwargs)
 
 
 def _restored(module: str, name: str) -> Any:

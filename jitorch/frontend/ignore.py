@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from jitorch.dispatch import PYTHON_FUNCTIONS
 from jitorch.errors import TypeMismatch
-from jitorch.frontend.record import Recorder
 from jitorch.ir.core import Attr, Value
-from jitorch.ir.parser import parse_type
+
+if TYPE_CHECKING:
+    from jitorch.frontend.record import Recorder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,8 +24,11 @@ class Ignored:
         self.target = f"{fn.__module__}:{fn.__qualname__}"
         self.single = isinstance(returns, str)
         self.returns = (returns,) if isinstance(returns, str) else tuple(returns or ())
-        for text in self.returns:
-            parse_type(text)
+        if self.returns:
+            from jitorch.ir.parser import parse_type
+
+            for text in self.returns:
+                parse_type(text)
         PYTHON_FUNCTIONS[self.target] = fn
 
     def record(self, rec: Recorder, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -21,14 +21,16 @@ from jitorch.errors import (
     current_loc,
     shortened,
 )
+from jitorch.frontend.arguments import Leaves
+from jitorch.frontend.entry import MISS, write_entry
 from jitorch.frontend.explain import Explanation
-from jitorch.frontend.function import Version, explanation
 from jitorch.frontend.log import difference
 from jitorch.frontend.program import Recorded, finish
 from jitorch.frontend.proxies import ScalarProxy, TensorProxy, describe, plain_attr
 from jitorch.frontend.record import Recorder
-from jitorch.frontend.signature import Leaves, parameter
+from jitorch.frontend.signature import parameter
 from jitorch.frontend.values import DictVal, ListVal
+from jitorch.frontend.version import Entry, Version, explanation
 from jitorch.ir import dims as D
 from jitorch.ir.core import Graph
 from jitorch.ir.dims import Dim, Sym
@@ -202,8 +204,14 @@ class TracedFunction(Generic[P, R]):
         self._signature = inspect.signature(fn)
         self._key = key
         self._version = Version(recorded)
+        self._entries: tuple[Entry, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs:
+            for entry in self._entries:
+                result = entry(args)
+                if result is not MISS:
+                    return result  # type: ignore[no-any-return]
         leaves = _leaves(self._signature, args, kwargs)
         recorded = self._version.recorded
         new = (tuple(leaves.key), leaves.numpy and not leaves.torch)
@@ -220,8 +228,10 @@ class TracedFunction(Generic[P, R]):
                 hint="trace again with inputs of these sizes, or use @jit.script",
             )
         try:
-            if self._version.overlaps(leaves):
+            if self._version.overlaps(leaves.values):
                 return self.__wrapped__(*args, **kwargs)
+            if not kwargs and len(args) == len(self._signature.parameters) and not self._entries:
+                self._entries = (write_entry(self._version, args),)
             return self._version.run(leaves)  # type: ignore[no-any-return]
         except Exception as error:
             raise shortened(error) from None

@@ -6,6 +6,7 @@ same calls in the same order, draws the same numbers.
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from jitorch import philox
-from jitorch.dispatch import apply, display
-from jitorch.errors import ShapeMismatch, TypeMismatch
+from jitorch.dispatch import apply, current, display
+from jitorch.errors import ShapeMismatch, TypeMismatch, UnsupportedSyntax
 from jitorch.ir.dims import Dim, Shape, at_least
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.promotion import get_default_dtype
@@ -226,6 +227,31 @@ def exponential(shape: Any, rate: float, dtype: DType) -> Any:
 # The generator.
 
 
+def _reseed(xp: Any, *, seed: Any) -> tuple[()]:
+    default_generator.manual_seed(operator.index(seed))
+    return ()
+
+
+manual_seed_op = register(
+    OpDef(
+        name="manual_seed",
+        eager=_reseed,
+        infer=lambda *, seed: (),
+        pure=False,
+        samples=fixed(((), {"seed": 3})),
+    )
+)
+
+
+def _not_recording(name: str) -> None:
+    """Refuse what would happen once, while compiling, and not in each call."""
+    if current() is not None:
+        raise UnsupportedSyntax(
+            f"{name}() has no compiled form",
+            hint="call it outside of the compiled function; manual_seed may stand inside",
+        )
+
+
 def manual_seed(seed: int) -> Generator:
     """Start the generator over with a seed, and return it.
 
@@ -235,16 +261,21 @@ def manual_seed(seed: int) -> Generator:
     >>> bool((jt.rand(2) == a).all())
     True
     """
-    return default_generator.manual_seed(seed)
+    if isinstance(seed, int):
+        seed = (seed + 2**63) % 2**64 - 2**63  # the same to the generator, and fits into an int64
+    apply(manual_seed_op, seed=seed)
+    return default_generator
 
 
 def seed() -> int:
     """Start the generator over with a seed from the operating system, and return that."""
+    _not_recording("seed")
     return default_generator.seed()
 
 
 def initial_seed() -> int:
     """Return the generator's seed."""
+    _not_recording("initial_seed")
     return default_generator.initial_seed()
 
 
@@ -253,11 +284,13 @@ _STATE = struct.Struct("<QQ")
 
 def get_rng_state() -> Any:
     """Return the generator's state, as a uint8 tensor."""
+    _not_recording("get_rng_state")
     return display(np.frombuffer(_STATE.pack(*default_generator.state()), np.uint8).copy())
 
 
 def set_rng_state(new_state: Any) -> None:
     """Continue from a state that `get_rng_state` gave."""
+    _not_recording("set_rng_state")
     data = np.asarray(new_state, np.uint8).tobytes()
     if len(data) != _STATE.size:
         raise TypeMismatch("RNG state is wrong size", hint="pass what get_rng_state() gave")

@@ -12,6 +12,7 @@ from jitorch.errors import (
     AttributeNotFound,
     CompileError,
     IndexOutOfRange,
+    KeyNotFound,
     NameNotFound,
     ShapeMismatch,
     TypeMismatch,
@@ -524,7 +525,7 @@ def index_of_tuple(x):
     return (x, x)[-3]
 
 
-@wrong(IndexOutOfRange, X)
+@wrong(KeyNotFound, X)
 def missing_key(x):
     d = {"a": x, "b": x}
     return d["c"]
