@@ -71,7 +71,7 @@ class CompiledKernel:
         match self.kernel.layout:
             case Layout.FLAT | Layout.TILES:
                 return Extent(outer, 1, chunk)
-            case Layout.ROWS | Layout.COLUMNS:
+            case Layout.ROWS | Layout.COLUMNS | Layout.SHORT:
                 return Extent(outer, inner, chunk)
             case Layout.SPLIT:
                 block = numba_cpu.SPLIT_BLOCK

@@ -172,17 +172,22 @@ class Axis:
 class Layout(Enum):
     """How a kernel's range [lo, hi) is meant, and which loop is the innermost.
 
-    FLAT     no outer axes, at most one inner axis, no folds: the range is over elements TILES
-    several axes, no folds: the range is over elements; what varies slower is computed once a row
-    ROWS     folds along the innermost axis: the range is over outer points COLUMNS  folds across
-    memory: the range is over outer points, the last outer axis is the innermost loop SPLIT    no
-    outer axes: the range is over blocks of the folded elements; two steps per pass
+    FLAT     no outer axes, at most one inner axis, no folds: the range is over elements
+    TILES    several axes, no folds: the range is over elements; what varies slower is computed
+             once a row
+    ROWS     folds along the innermost axis: the range is over outer points
+    COLUMNS  folds across memory: the range is over outer points, the last outer axis is the
+             innermost loop
+    SHORT    folds over few elements, their number known: written out, so that the innermost loop
+             is the last outer axis; the range is over outer points
+    SPLIT    no outer axes: the range is over blocks of the folded elements; two steps per pass
     """
 
     FLAT = "flat"
     TILES = "tiles"
     ROWS = "rows"
     COLUMNS = "columns"
+    SHORT = "short"
     SPLIT = "split"
 
 

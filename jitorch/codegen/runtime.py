@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from jitorch.codegen import native
-from jitorch.codegen.compiled import Kernels
+from jitorch.codegen.compiled import CompiledKernel, Kernels
 from jitorch.codegen.facts import Facts, facts_of
 from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.steps import Steps
@@ -36,10 +36,14 @@ class Executable:
     def __init__(self, graph: Graph, plan: Plan, steps: Steps) -> None:
         self.graph = graph
         self.plan = plan
-        self.kernels = tuple(steps.kernels.by_name.values())
         self.drivers = tuple(steps.drivers)
         self._steps = steps
         self._function = plan.compile()
+
+    @property
+    def kernels(self) -> tuple[CompiledKernel, ...]:
+        """The kernels compiled so far: those for short folds come with the calls that need them."""
+        return tuple(self._steps.kernels.by_name.values())
 
     def run(self, args: Sequence[Any]) -> list[Any]:
         """Run on arrays and Python scalars; return a list of results."""

@@ -45,8 +45,19 @@ from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
 from jitorch.passes.domain import Axes, Read, analyse
 
+# Folds over at most this many elements are written out, in at most so many statements (each costs
+# about a millisecond to compile). Longer rows fill vectors by themselves.
+SHORT = 16
+SHORT_STATEMENTS = 160
+
 Distance = Union[Dim, Stride]
 Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
+
+
+def longest_short(ops: int) -> int:
+    """Return how many elements a fold in a kernel of `ops` ops may have to be written out."""
+    # A fold alone has nothing to do but loads, of which at most 8 interleave.
+    return 8 if ops == 1 else min(SHORT, SHORT_STATEMENTS // max(ops, 1))
 
 
 def schedule(op: Op) -> Kernel:
@@ -155,7 +166,9 @@ class _Scheduler:
                 return _Loops(Layout.FLAT, (), groups)
             return _Loops(Layout.TILES, groups[:-1], groups[-1:])
         fast = self.fastest(accesses)
-        if fast in outer:
+        if outer and self.is_short():
+            layout = Layout.SHORT
+        elif fast in outer:
             outer.remove(fast)
             outer.append(fast)
             layout = Layout.COLUMNS
@@ -165,6 +178,11 @@ class _Scheduler:
                 reduced.append(fast)
             layout = Layout.ROWS if outer else Layout.SPLIT
         return _Loops(layout, self.collapse(outer, accesses), self.collapse(reduced, accesses))
+
+    def is_short(self) -> bool:
+        """Whether the folds are few enough steps to be written out."""
+        folded = product(tuple(self.domain.sizes[a] for a in self.domain.reduced))
+        return isinstance(folded, int) and 0 < folded <= longest_short(len(self.ops))
 
     def loop_order(self, accesses: Sequence[Strides]) -> list[int]:
         """Return all axes, outermost first: as the first result has them, then as they come."""
@@ -261,7 +279,9 @@ class _Scheduler:
         storing = [self.phase[v] for v in self.outputs if self.is_full(v)]
         last = max([*folding, *storing], default=0)
         for number in range(last + 1):
-            self.passes.append(_Draft())
+            # Written-out elements stay in registers: what one pass has, all later ones have.
+            short = self.loops.layout is Layout.SHORT and bool(self.passes)
+            self.passes.append(_Draft(names=self.passes[0].names) if short else _Draft())
             self.write_pass(number)
         if self.loops.layout is Layout.SPLIT:
             self.split_slots()

@@ -24,6 +24,7 @@ from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, S
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import PlanWriter
+from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS
@@ -43,14 +44,29 @@ class Steps:
     # Kernels.
 
     def kernel(self, plan: PlanWriter, op: Op) -> None:
-        """Write the launch of a `fused` op."""
+        """Write what carries out a `fused` op."""
+        names = [plan.define(v) for v in op.outputs]
+        folded = short_folds(op)
+        if folded is None:
+            self.write_kernel(plan, op)
+            return
+        short = plan.constant("short", ShortFolds(op, folded, self.kernel, self.loop))
+        lengths = [plan.size(symbol(s)) for s in folded.symbols]
+        args = "".join(f"{plan.of[v]}, " for v in op.inputs)
+        with plan.indented(f"if 1 < {plan.size(folded.length)} <= {folded.longest}:"):
+            plan.line(f"{', '.join(names)}, = {short}(({', '.join(lengths)},), ({args}))")
+        with plan.indented("else:"):
+            self.write_kernel(plan, op)
+
+    def write_kernel(self, plan: PlanWriter, op: Op) -> None:
+        """Write the launch of a kernel, and the memory of its results."""
         compiled = self.kernels.compile(op, plan.memory.reuse)
         shared = sharing(compiled.kernel, op, plan.memory.reuse)
         names = {slot.source: slot.name for slot in compiled.kernel.slots}
         self.check_empty(plan, op)
         for k, v in enumerate(op.outputs):
             assert isinstance(v.type, TensorType)
-            name = plan.define(v)
+            name = plan.of[v]
             if names[Output(k)] in shared:
                 plan.line(f"{name} = {plan.of[plan.memory.reuse[v]]}")
                 self.reused.append((v, plan.memory.reuse[v]))

@@ -282,7 +282,9 @@ def _atom_source(atom: Atom, names: Mapping[str, str]) -> str:
         return names.get(atom.name, atom.name)
     a, b = (python_source(x, names) for x in atom.args)
     infix = {"floordiv": "//", "mod": "%"}.get(atom.name)
-    return f"({a} {infix} {b})" if infix else f"{atom.name}({a}, {b})"
+    if infix is None:
+        return f"{atom.name}({a}, {b})"
+    return f"({a} {infix} ({b}))" if "*" in b else f"({a} {infix} {b})"
 
 
 _BINARY: dict[type[ast.operator], Callable[[Dim, Dim], Dim]] = {

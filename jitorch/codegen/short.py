@@ -1,0 +1,66 @@
+"""Short folds: a kernel for each length of short rows that a program meets.
+
+Loops over three coordinates or eight classes fill no vector. If the folded axes of a kernel turn
+out to be that short, the kernel is compiled for their very length, with the folds written out
+(`Layout.SHORT`), and the innermost loop goes over the points around. Other lengths, and other sizes
+of everything else, share the general kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jitorch.codegen.plan import KernelStep, LoopStep, PlanWriter
+from jitorch.codegen.schedule import longest_short
+from jitorch.ir.core import Block, Graph, Op
+from jitorch.ir.dims import Dim, product
+from jitorch.ir.facts import plain
+from jitorch.ir.rebuild import substitute_dims
+from jitorch.passes.domain import analyse
+
+
+@dataclass(frozen=True)
+class Folded:
+    """How much a kernel folds: a product of sizes, the symbols in it, and how much is short."""
+
+    length: Dim
+    symbols: tuple[str, ...]
+    longest: int
+
+
+def short_folds(op: Op) -> Folded | None:
+    """Return what has to be known for the folds of a `fused` op to be written out, if it is not yet."""
+    ops = op.blocks[0].ops
+    domain = analyse(ops)
+    sizes = [domain.sizes[a] for a in domain.reduced]
+    symbols = [plain(d) for d in sizes if not isinstance(d, int)]
+    known = [s for s in symbols if s is not None]
+    longest = longest_short(len(ops))
+    if not domain.outer or not known or len(known) < len(symbols) or longest < 2:
+        return None
+    return Folded(product(tuple(sizes)), tuple(known), longest)
+
+
+class ShortFolds:
+    """A `fused` op as plans for single lengths, each compiled when it is first met."""
+
+    def __init__(self, op: Op, folded: Folded, kernel: KernelStep, loop: LoopStep) -> None:
+        self.op = op
+        self.folded = folded
+        self.steps = kernel, loop
+        self.plans: dict[tuple[int, ...], Callable[[Sequence[Any]], list[Any]]] = {}
+
+    def __call__(self, lengths: tuple[int, ...], args: Sequence[Any]) -> list[Any]:
+        """Return the results of the op; `lengths` are the values of the folded sizes."""
+        run = self.plans.get(lengths)
+        if run is None:
+            run = self.plans[lengths] = self.compile(lengths)
+        return run(args)
+
+    def compile(self, lengths: tuple[int, ...]) -> Callable[[Sequence[Any]], list[Any]]:
+        op = self.op
+        graph = Graph("short", Block(op.inputs, (op,), op.outputs))
+        sizes: dict[str, Dim] = dict(zip(self.folded.symbols, lengths, strict=True))
+        return PlanWriter(substitute_dims(graph, sizes), *self.steps).write().compile()
