@@ -67,10 +67,18 @@ class CompiledKernel:
             product(tuple(domain.sizes[a] for a in sorted(axes)))
             for axes in (domain.outer, domain.reduced)
         )
+        kernel = self.kernel
         chunk = max(int(_CHUNK_NS / work(ops)), 1)
-        match self.kernel.layout:
+        match kernel.layout:
             case Layout.FLAT | Layout.TILES:
                 return Extent(outer, 1, chunk)
+            case Layout.BLOCKS:
+                (*others, high), (wide,) = (
+                    [kernel.extent(a) for a in axes] for axes in (kernel.outer, kernel.inner)
+                )
+                block = numba_cpu.SQUARE
+                rows = floordiv(high + (block - 1), block)
+                return Extent(product((*others, rows)), wide * block, chunk)
             case Layout.ROWS | Layout.COLUMNS | Layout.SHORT:
                 return Extent(outer, inner, chunk)
             case Layout.SPLIT:

@@ -175,6 +175,9 @@ class Layout(Enum):
     FLAT     no outer axes, at most one inner axis, no folds: the range is over elements
     TILES    several axes, no folds: the range is over elements; what varies slower is computed
              once a row
+    BLOCKS   as TILES, but some operand is contiguous along another axis than the innermost: the
+             last outer axis and the innermost are walked in small squares, of which the range counts
+             the rows
     ROWS     folds along the innermost axis: the range is over outer points
     COLUMNS  folds across memory: the range is over outer points, the last outer axis is the
              innermost loop
@@ -185,6 +188,7 @@ class Layout(Enum):
 
     FLAT = "flat"
     TILES = "tiles"
+    BLOCKS = "blocks"
     ROWS = "rows"
     COLUMNS = "columns"
     SHORT = "short"
@@ -206,6 +210,12 @@ class Kernel:
     @property
     def axes(self) -> tuple[Axis, ...]:
         return (*self.outer, *self.inner)
+
+    def extent(self, axis: Axis) -> Dim:
+        """Return the size of an axis as a size expression."""
+        slots = {slot.name: slot.source for slot in self.slots}
+        source = slots.get(str(axis.size))
+        return source.value if isinstance(source, Size) else axis.size  # type: ignore[return-value]
 
     def carried(self, number: int) -> list[tuple[str, str]]:
         """Return (name, dtype) of what the end of a pass defines and a later pass uses."""

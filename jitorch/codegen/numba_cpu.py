@@ -42,6 +42,9 @@ from jitorch.errors import UNKNOWN, Loc
 FOLD_BLOCK = 1024
 # The elements of one block of a split kernel: one unit of work for a thread.
 SPLIT_BLOCK = 8192
+# Height and width of the squares that are turned in working memory where operands lie across the
+# loops: each line of memory is read once. Rows of 64 fill the vectors of an unrolled loop; 32 do not.
+SQUARE = 64
 # Columns whose accumulators are kept at once; they stay in the first-level cache.
 COLUMN_BLOCK = 256
 _SCRATCH_SLOT = (
@@ -132,6 +135,7 @@ class _Writer:
         layouts = {
             Layout.FLAT: self.flat,
             Layout.TILES: self.tiles,
+            Layout.BLOCKS: self.blocks,
             Layout.ROWS: self.rows,
             Layout.COLUMNS: self.columns,
             Layout.SHORT: self.short,
@@ -154,6 +158,52 @@ class _Writer:
             self.prepare(only.body, axis.name)
             with self.block(f"for {axis.name} in range(start, stop):"):
                 self.statements(only.body, axis.name)
+
+    def blocks(self) -> None:
+        (only,) = self.kernel.passes
+        (axis,) = self.kernel.inner
+        *others, high = self.kernel.outer
+        turned = {
+            s: f"turned_{s.name}" for s in only.body if isinstance(s, Load) and _lies(s, high, axis)
+        }
+        for square, name in turned.items():
+            self.array(name, square.tag, SQUARE * SQUARE)
+        self.line(f"blocks = ({high.size} + {SQUARE - 1}) // {SQUARE}")
+        with self.block("for block in range(lo, hi):"):
+            self.line(f"top = block % blocks * {SQUARE}")
+            self.line(f"bottom = minimum(top + {SQUARE}, {high.size})")
+            self.line("over = block // blocks")
+            if others:
+                self.decode("over", others)
+                if len(others) == 1:
+                    self.line(f"{others[0].name} = over")
+            self.line("left = 0")
+            with self.block(f"while left < {axis.size}:"):
+                self.line(f"right = minimum(left + {SQUARE}, {axis.size})")
+                for square, name in turned.items():
+                    self.turn(square, name, high, axis)
+                with self.block(f"for {high.name} in range(top, bottom):"):
+                    self.prepare(self.kernel.row, None)
+                    self.statements(self.kernel.row)
+                    self.line(f"square = ({high.name} - top) * {SQUARE} - left")
+                    self.prepare([s for s in only.body if s not in turned], axis.name)
+                    with self.block(f"for {axis.name} in range(left, right):"):
+                        for s in only.body:
+                            if isinstance(s, Load) and s in turned:
+                                at = f"square + {axis.name}"
+                                self.line(f"{s.name} = load({turned[s]}, {at})", s.loc)
+                            else:
+                                self.statements([s], axis.name)
+                self.line("left = right")
+
+    def turn(self, s: Load, name: str, high: Axis, axis: Axis) -> None:
+        """Write the copy of a square, read as it lies, to be read by rows."""
+        with self.block(f"for {axis.name} in range(left, right):"):
+            self.prepare([s], high.name)
+            with self.block(f"for {high.name} in range(top, bottom):"):
+                at = f"({high.name} - top) * {SQUARE} + ({axis.name} - left)"
+                value = f"load({s.pointer}, {self.address(s.index, high.name)})"
+                self.line(f"store({name}, {at}, {value})", s.loc)
 
     @contextmanager
     def segments(self, lo: str, hi: str, axes: Sequence[Axis]) -> Iterator[None]:
@@ -275,8 +325,8 @@ class _Writer:
                     self.column_pass(i, each, moving, [name for name, _ in kept])
                 self.line("first += width")
 
-    def array(self, name: str, tag: str) -> None:
-        self.line(f"{name} = scratch_{tag}({_SCRATCH_SLOT + self.arrays}, {COLUMN_BLOCK})")
+    def array(self, name: str, tag: str, size: int = COLUMN_BLOCK) -> None:
+        self.line(f"{name} = scratch_{tag}({_SCRATCH_SLOT + self.arrays}, {size})")
         self.arrays += 1
 
     def column_pass(
@@ -478,6 +528,12 @@ def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) ->
 
 def _renamed(text: str, suffix: str, own: set[str]) -> str:
     return re.sub(r"\b[A-Za-z_]\w*", lambda m: f"{m[0]}_{suffix}" if m[0] in own else m[0], text)
+
+
+def _lies(s: Load, high: Axis, axis: Axis) -> bool:
+    """Whether an operand is contiguous along `high` and jumps along `axis`."""
+    strides = dict(s.index)
+    return strides.get(high.name) == 1 and strides.get(axis.name, 0) not in (0, 1)
 
 
 def _read(slot: Slot, number: int) -> str:

@@ -164,7 +164,11 @@ class _Scheduler:
             groups = self.collapse(outer, accesses)
             if len(groups) <= 1:
                 return _Loops(Layout.FLAT, (), groups)
-            return _Loops(Layout.TILES, groups[:-1], groups[-1:])
+            across = self.across(groups, accesses)
+            if across is None:
+                return _Loops(Layout.TILES, groups[:-1], groups[-1:])
+            others = tuple(g for g in groups[:-1] if g is not across)
+            return _Loops(Layout.BLOCKS, (*others, across), groups[-1:])
         fast = self.fastest(accesses)
         if outer and self.is_short():
             layout = Layout.SHORT
@@ -178,6 +182,15 @@ class _Scheduler:
                 reduced.append(fast)
             layout = Layout.ROWS if outer else Layout.SPLIT
         return _Loops(layout, self.collapse(outer, accesses), self.collapse(reduced, accesses))
+
+    def across(
+        self, groups: Sequence[tuple[int, ...]], accesses: Sequence[Strides]
+    ) -> tuple[int, ...] | None:
+        """Return the outer loop along which an operand is contiguous that jumps along the innermost."""
+        *outer, (*_, last) = groups
+        jumping = [s for s in accesses if s.get(last, 0) not in (0, 1)]
+        found = [g for g in outer if any(s.get(g[-1]) == 1 for s in jumping)]
+        return found[-1] if found else None
 
     def is_short(self) -> bool:
         """Whether the folds are few enough steps to be written out."""
