@@ -38,6 +38,7 @@ from jitorch.ir.types import (
     uint8 as uint8,
 )
 from jitorch.jit import (
+    compile_in_background as compile_in_background,
     eager as eager,
     ignore as ignore,
     max_compiles as max_compiles,

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jitorch.frontend.background import compile_in_background
 from jitorch.frontend.function import ScriptFunction, eager, max_compiles, script
 from jitorch.frontend.ignore import ignore
 
 if TYPE_CHECKING:
     from jitorch.frontend.trace import TracedFunction, trace
 
-__all__ = ["ScriptFunction", "TracedFunction", "eager", "ignore", "max_compiles", "script", "trace"]
+__all__ = [
+    "ScriptFunction",
+    "TracedFunction",
+    "compile_in_background",
+    "eager",
+    "ignore",
+    "max_compiles",
+    "script",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -59,6 +59,11 @@ class Leaves:
         else:
             self.note(constant_key(x), name)
 
+    @property
+    def version_key(self) -> Any:
+        """What calls of one version have in common, guards aside."""
+        return tuple(self.key), self.numpy and not self.torch
+
     def array(self, a: Any, owner: Any, name: str) -> None:
         self.values.append(a)
         self.objects.append(owner)

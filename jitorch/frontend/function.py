@@ -9,7 +9,7 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
@@ -18,12 +18,15 @@ from jitorch import dispatch
 from jitorch.errors import CompileError, TypeMismatch, shortened
 from jitorch.frontend import log
 from jitorch.frontend.arguments import Leaves
+from jitorch.frontend.background import current as background_compiler
 from jitorch.frontend.entry import MISS, write_entry
 from jitorch.frontend.explain import Explanation
 from jitorch.frontend.version import Entry, Version, explanation
 from jitorch.ir.core import Graph
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from jitorch.frontend.program import Recorded
 
 P = ParamSpec("P")
@@ -80,6 +83,7 @@ class ScriptFunction(Generic[P, R]):
         parameters = self._signature.parameters.values()
         self._positional = all(p.kind in _POSITIONAL for p in parameters)
         self._defaults = tuple(p.default for p in parameters)
+        self._jobs: dict[Any, Future[Version]] = {}
         self._lock = threading.RLock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -98,8 +102,8 @@ class ScriptFunction(Generic[P, R]):
                     if result is not MISS:
                         return result  # type: ignore[no-any-return]
             leaves, bound = self.leaves(args, kwargs)
-            version = self.version(leaves, bound)
-            if version.overlaps(leaves.values):
+            version = self.ready(leaves, bound)
+            if version is None or version.overlaps(leaves.values):
                 # Compiled code takes written arguments to be apart; plain Python needs no such promise.
                 return self.__wrapped__(*args, **kwargs)
             self.keep_entry(version, bound)
@@ -152,9 +156,49 @@ class ScriptFunction(Generic[P, R]):
             leaves.add(x, name)
         return leaves, bound.arguments
 
+    def ready(self, leaves: Leaves, bound: dict[str, Any]) -> Version | None:
+        """Return the version for a call; None while it is being compiled in the background."""
+        background = background_compiler()
+        if background is None:
+            return self.version(leaves, bound)
+        key = leaves.version_key
+        found = self.find(key, leaves)
+        if found is not None:
+            return found
+        job = self._jobs.get(key)
+        if job is not None and job.done():
+            self._jobs.pop(key, None)
+            if job.exception() is not None:
+                raise job.exception()  # type: ignore[misc]
+            job = None
+        if job is None:
+            kept = {name: _kept(x) for name, x in bound.items()}
+            job = background.submit(lambda: self.version(leaves, kept))
+            if job is not None:
+                self._jobs[key] = job
+        return None
+
+    def warmup(self, *calls: Sequence[Any]) -> None:
+        """Compile, without running, for each of the given tuples of arguments.
+
+        A text such as "f32[8, 16]" stands for a tensor.
+
+        >>> fn.warmup(("f32[32, 784]",), ("f64[1, 784]",))
+        """
+        from jitorch.frontend.scripting import example
+
+        for call in calls:
+            if not isinstance(call, (tuple, list)):
+                raise TypeMismatch(
+                    f"warmup takes tuples of arguments, got {type(call).__name__}",
+                    hint='such as warmup(("f32[8, 16]", 3))',
+                )
+            leaves, bound = self.leaves([example(x) for x in call], {})
+            self.version(leaves, bound)
+
     def version(self, leaves: Leaves, bound: dict[str, Any]) -> Version:
         """Return the version for a call, compiling it if there is none."""
-        key = (tuple(leaves.key), leaves.numpy and not leaves.torch)
+        key = leaves.version_key
         found = self.find(key, leaves)
         if found is not None:
             return found
@@ -231,6 +275,13 @@ class ScriptFunction(Generic[P, R]):
         this = self.version(leaves, bound)
         others = [v for versions in self._versions.values() for v in versions if v is not this]
         return explanation(self.__qualname__, this, others)
+
+
+def _kept(x: Any) -> Any:
+    """Return an argument as it is now: containers, which the caller may change, are copied."""
+    if type(x) in (list, tuple):
+        return type(x)(map(_kept, x))
+    return {k: _kept(v) for k, v in x.items()} if type(x) is dict else x
 
 
 def _restored(module: str, name: str) -> Any:

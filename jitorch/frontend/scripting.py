@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jitorch.errors import Loc, at
+import numpy as np
+
+from jitorch.errors import Loc, TypeMismatch, at
 from jitorch.frontend.arguments import Leaves
 from jitorch.frontend.calls import inline, user_function
 from jitorch.frontend.frame import Program, UserFunction
@@ -14,6 +17,9 @@ from jitorch.frontend.record import Recorder
 from jitorch.frontend.script import Frame
 from jitorch.frontend.signature import parameter
 from jitorch.frontend.source import Source
+from jitorch.ir.parser import parse_type
+from jitorch.ir.types import TensorType
+from jitorch.tensor import wrap
 
 
 def record(fn: Callable[..., Any], leaves: Leaves, bound: Mapping[str, Any]) -> Recorded:
@@ -41,3 +47,13 @@ def signature_loc(fn: Callable[..., Any]) -> Loc:
     source: Source = user_function(fn).source
     parameters = source.node.args.args
     return source.loc(parameters[0] if parameters else source.node)
+
+
+def example(x: Any) -> Any:
+    """Return an argument for compiling: a tensor for the text of its type, anything else as it is."""
+    if not isinstance(x, str) or not re.fullmatch(r"\w+ *\[.*\]", x):
+        return x
+    t = parse_type(x)
+    if not isinstance(t, TensorType) or not all(isinstance(n, int) for n in t.shape):
+        raise TypeMismatch(f"'{x}' is no tensor of known sizes", hint='such as "f32[8, 16]"')
+    return wrap(np.zeros(t.shape, t.dtype.numpy))

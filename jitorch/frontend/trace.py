@@ -214,7 +214,7 @@ class TracedFunction(Generic[P, R]):
                     return result  # type: ignore[no-any-return]
         leaves = _leaves(self._signature, args, kwargs)
         recorded = self._version.recorded
-        new = (tuple(leaves.key), leaves.numpy and not leaves.torch)
+        new = leaves.version_key
         if new != (self._key, recorded.numpy):
             why = difference((self._key, recorded.numpy), new, leaves.names)
             raise TraceError(

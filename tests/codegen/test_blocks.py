@@ -16,7 +16,7 @@ pytestmark = pytest.mark.numba
 PROGRAMS: list[Callable[[Any], Any]] = [
     lambda x: x.T * 2 + 1,
     lambda x: x.T.exp() + x.reshape(x.shape[1], x.shape[0]),
-    lambda x: (x.T == x.reshape(x.shape[1], x.shape[0]), x.T * x.T),
+    lambda x: (x.reshape(x.shape[1], x.shape[0]) == x.T, x.T * x.T),
     lambda x: x.T * 1.5 + jt.arange(x.shape[0]),
     lambda x: jt.stack([x, x + 1, x * 3, x]).permute(1, 2, 0) * 2,
     lambda x: jt.stack([x, x + 1]).permute(2, 0, 1) * 2,
