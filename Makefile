@@ -7,7 +7,7 @@ STAMPS := $(VENV)/stamps
 # Two test processes pay from two processors on; `make test WORKERS=0` runs them in one.
 WORKERS ?= 2
 
-.PHONY: help demo test test-quick check format examples clean
+.PHONY: help demo test test-quick check format examples bench clean
 
 help:  ## show this text
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,6 +17,9 @@ demo: $(STAMPS)/run  ## run the main example: an RNN, line by line and compiled
 
 examples: $(STAMPS)/test  ## run every example; pictures go to examples/out
 	for each in examples/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+bench: $(STAMPS)/bench  ## compare with NumPy, numexpr, PyTorch and JAX; takes about half an hour
+	$(BIN)/python -m benchmarks
 
 test: test-quick  ## run the tests
 	$(BIN)/python -m pytest -q -m numba -n $(WORKERS)
@@ -47,7 +50,8 @@ $(VENV)/pyvenv.cfg:
 $(STAMPS)/run: WANTED := .
 $(STAMPS)/test: WANTED := .[test,examples]
 $(STAMPS)/dev: WANTED := .[dev]
-$(STAMPS)/run $(STAMPS)/test $(STAMPS)/dev: $(VENV)/pyvenv.cfg pyproject.toml
+$(STAMPS)/bench: WANTED := .[bench]
+$(STAMPS)/run $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/bench: $(VENV)/pyvenv.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '$(WANTED)'
 	@mkdir -p $(STAMPS)
 	@touch $@

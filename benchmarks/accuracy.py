@@ -35,13 +35,18 @@ def array_error(found: Any, expected: Any) -> float:
         return float("inf")
     if kind(found) == "integers":
         return float(np.mean(found != expected))
-    if not np.array_equal(np.isfinite(found), np.isfinite(expected)):
+    finite = np.isfinite(expected)
+    if not np.array_equal(
+        np.where(finite, 0, expected), np.where(finite, 0, found), equal_nan=True
+    ):
         return float("inf")
-    magnitude = np.abs(expected, where=np.isfinite(expected), out=np.zeros(np.shape(expected)))
+    magnitude = np.where(finite, np.abs(expected), 0)
     scale = magnitude + FLOOR * magnitude.max(initial=0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors = np.abs(found - expected) / scale
-    return float(np.nan_to_num(errors, nan=0.0).max(initial=0.0))
+        errors = np.where(finite, np.abs(found - expected) / scale, 0)
+    # 0/0: a zero that was found where all are zeros. A NaN or infinity that was found stays.
+    errors = np.where(finite & (found == expected), 0, errors)
+    return float(np.nan_to_num(errors, nan=np.inf).max(initial=0.0))
 
 
 def within(error: float, found: list[Any]) -> bool:

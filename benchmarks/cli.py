@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from benchmarks.workloads import WORKLOADS
 FIGURE = Path(__file__).parents[1] / "docs" / "benchmarks.png"
 PEERS = [each.name for each in CONTENDERS if each.name != OURS]
 EVERYTHING = ",".join(PEERS)
+QUICK_PEERS = ",".join(name for name in PEERS if name != "torch.compile")
 
 
 @click.command()
 @click.argument("patterns", nargs=-1, metavar="[WORKLOAD_GLOB]...")
-@click.option("--peers", default=EVERYTHING, show_default=True, help="Whom to compare with.")
+@click.option("--peers", help=f"Whom to compare with, of {EVERYTHING}; else all.")
 @click.option("--seconds", type=float, help="For each measurement: 0.6, or 0.05 if --quick.")
 @click.option(
     "--json", "data_file", type=click.Path(path_type=Path), help="Write the numbers here."
@@ -38,12 +40,14 @@ EVERYTHING = ",".join(PEERS)
     help="Write the figure here; docs/benchmarks.png if everything is run.",
 )
 @click.option("--markdown", is_flag=True, help="Print the tables in Markdown.")
-@click.option("--quick", is_flag=True, help="A glance: short measurements, no torch.compile.")
+@click.option(
+    "--quick", is_flag=True, help="A glance: short measurements, torch.compile only if named."
+)
 @click.option("--leak", type=int, metavar="N", help="Also compile and drop N functions: minutes.")
 @click.option("--list", "listing", is_flag=True, help="List the names that globs are matched with.")
 def command(
     patterns: tuple[str, ...],
-    peers: str,
+    peers: str | None,
     seconds: float | None,
     data_file: Path | None,
     plot_file: Path | None,
@@ -56,7 +60,7 @@ def command(
 
     Globs choose workloads and families of workloads, and the sections first-call, compile-time,
     memory and import-time. Without one everything is run. Peers that are not installed are left
-    out.
+    out. benchmarks/README.md says what is measured and how.
     """
     console = wide_console()
     workloads = [w for w in WORKLOADS if matches(patterns, w.name) or matches(patterns, w.family)]
@@ -66,9 +70,7 @@ def command(
         return
     if not workloads and not sections and leak is None:
         raise click.UsageError("nothing has such a name; --list shows the names")
-    names = peer_names(peers)
-    if quick and peers == EVERYTHING:
-        names.remove("torch.compile")
+    names = peer_names(peers or (QUICK_PEERS if quick else EVERYTHING))
     session = Session([OURS, *names], QUICK if quick else FULL, seconds)
     session.run(workloads, sections, leak, console)
     tables = session.tables()
@@ -77,7 +79,9 @@ def command(
         write_data(tables, session.notes, data_file)
     if plot_file is None and not patterns and not quick:
         plot_file = FIGURE
-    if plot_file:
+    if plot_file and find_spec("matplotlib") is None:
+        click.echo("No figure was written: matplotlib is not installed.")
+    elif plot_file:
         write_figures(session.rows, tables, plot_file)
 
 

@@ -8,7 +8,6 @@ product of two matrices, the densest stream of fused multiply-adds that there is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -23,8 +22,9 @@ from benchmarks.timing import Batch, Effort, Timing, measure, repeated
 # Below this, copies are so short that what is measured is Python calling NumPy.
 LEAST_BYTES = 500_000
 
-LARGE, SMALL = 256_000_000, 1_000_000
-MATRIX = 2048
+# Bytes copied: far more than caches hold, and what fits into those next to the cores. Rows of the
+# matrices multiplied.
+LARGE, SMALL, MATRIX = 256_000_000, 500_000, 2048
 
 
 @cache
@@ -68,26 +68,19 @@ class Limits:
     timings: dict[str, Timing]
 
 
-def measure_limits(
-    effort: Effort,
-    each: Callable[[], None] = lambda: None,
-    *,
-    large: int = LARGE,
-    small: int = SMALL,
-    matrix: int = MATRIX,
-) -> Limits:
+def measure_limits(effort: Effort) -> Limits:
     """Return what the machine does per second, by the median."""
     batches = {
-        "copy_large": copying(2 * large),
-        "copy_small": copying(small),
-        "float32": multiplying("float32", matrix),
-        "float64": multiplying("float64", matrix),
+        "copy_large": copying(2 * LARGE),
+        "copy_small": copying(2 * SMALL),
+        "float32": multiplying("float32", MATRIX),
+        "float64": multiplying("float64", MATRIX),
     }
-    found = measure(batches, effort, each)
-    operations = 2 * matrix**3
+    found = measure(batches, effort)
+    operations = 2 * MATRIX**3
     return Limits(
-        copy_large=2 * large / found["copy_large"].median,
-        copy_small=small / found["copy_small"].median,
+        copy_large=2 * LARGE / found["copy_large"].median,
+        copy_small=2 * SMALL / found["copy_small"].median,
         flops={t: operations / found[t].median for t in ("float32", "float64")},
         timings=found,
     )

@@ -7,6 +7,8 @@ import importlib.metadata
 import os
 import platform
 import re
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +33,37 @@ def describe() -> dict[str, Any]:
     }
 
 
-def disturbances() -> list[str]:
-    """Return a line if other programs are running, which the numbers would suffer from."""
-    load = os.getloadavg()[0]
-    if load < 0.5:
-        return []
-    return [
-        f"The machine was not idle at the start (load average {load:.1f}). Libraries whose threads "
-        "wait for each other by spinning, as OpenMP's do, lose most by that. Measure again."
-    ]
+DISTURBING = 0.05  # processors that others keep busy, above which times are not to be relied on
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds of processor time used so far: by everything on the machine, and by this process."""
+
+    all: float
+    own: float
+    clock: float
+
+    @staticmethod
+    def now() -> Usage | None:
+        """Return the usage until now, where the system tells."""
+        try:
+            first = Path("/proc/stat").read_text().splitlines()[0].split()
+        except OSError:
+            return None
+        user, nice, system, _, _, irq, softirq, steal = map(int, first[1:9])
+        busy = user + nice + system + irq + softirq + steal
+        times = os.times()
+        own = times.user + times.system + times.children_user + times.children_system
+        return Usage(busy / os.sysconf("SC_CLK_TCK"), own, time.perf_counter())
+
+
+def disturbance(before: Usage | None, after: Usage | None) -> float | None:
+    """Return how many processors others kept busy between two moments, on average."""
+    if before is None or after is None:
+        return None
+    others = (after.all - before.all) - (after.own - before.own)
+    return max(0.0, others / (after.clock - before.clock))
 
 
 def processor() -> str:

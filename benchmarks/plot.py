@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.suite import OURS, Row
+from benchmarks.suite import Row
 
 STYLES = {
     "jitorch": ("#d62728", "D", 42, 3),
@@ -50,10 +51,12 @@ def plot_rows(rows: Sequence[Row], path: Path, caption: str) -> None:
     axes.set_xlim(min(every, default=1) / 1.5, max(every, default=1) * 1.5)
     axes.set_yticks(range(len(drawn)), [name for name, _ in drawn], fontsize=8)
     axes.set_ylim(len(drawn) - 0.5, -0.5)
-    axes.set_xlabel("time / time of the best peer (less is better)")
-    axes.set_title(f"{OURS} and its peers, two threads\n{caption}", fontsize=9)
-    axes.legend(fontsize=8, loc="lower right")
-    save(figure, path)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("time / time of the best peer, less is better")
+    axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=6, frameon=False)
+    lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, 150)]
+    figure.text(0.01, 0.005, "\n".join(lines), fontsize=6, color="0.4", va="bottom")
+    save(figure, path, 0.12 * (len(lines) + 1) / figure.get_figheight())
 
 
 def plot_curve(curve: Sequence[tuple[int, float]], path: Path) -> None:
@@ -67,8 +70,9 @@ def plot_curve(curve: Sequence[tuple[int, float]], path: Path) -> None:
     save(figure, path)
 
 
-def save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path, bottom: float = 0.0) -> None:
+    """Write a figure, with the lowest part left free."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, bottom, 1, 1))
     figure.savefig(path, dpi=150, metadata={"Software": None})
     _pyplot().close(figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import accuracy
-from benchmarks.limits import Limits
+from benchmarks import accuracy, machine
+from benchmarks.limits import LARGE, SMALL, Limits
 from benchmarks.suite import OURS, Cell, Row
 from benchmarks.timing import Timing
 
@@ -110,7 +111,8 @@ def workload_section(
     ]
     ratios = [row.ratio for row in rows if row.ratio is not None]
     blanks = [""] * len(names)
-    lines.append(["geometric mean", *blanks, ratio_text(geometric_mean(ratios)), "", ""])
+    mean = f"geometric mean of {len(ratios)}, of {len(rows)}"
+    lines.append([mean, *blanks, ratio_text(geometric_mean(ratios)), "", ""])
     columns = ["", *names, f"{OURS} / best", "best peer", "limit"]
     return Section(name, title, note, columns, lines, [row_data(row, limits) for row in rows])
 
@@ -131,6 +133,7 @@ def row_data(row: Row, limits: Limits | None) -> dict[str, Any]:
         "least seconds by copying": row.least_copying,
         "least seconds by gemm": row.flops / limits.flops[row.dtype] if limits else None,
         "copy": timing_data(row.copy),
+        "processors kept busy by others": row.disturbance,
         "contenders": {name: cell_data(cell) for name, cell in row.cells.items()},
     }
 
@@ -161,8 +164,8 @@ def limits_section(limits: Limits) -> Section:
         "Copies by NumPy in two threads, bytes read and written; products of two matrices by BLAS.",
         ["", "per second"],
         [
-            ["copy of 256 MB", f"{limits.copy_large / 1e9:.1f} GB"],
-            ["copy within the caches, 0.5 MB", f"{limits.copy_small / 1e9:.1f} GB"],
+            [f"copy of {LARGE / 1e6:g} MB", f"{limits.copy_large / 1e9:.1f} GB"],
+            [f"copy of {SMALL / 1e6:g} MB, within the caches", f"{limits.copy_small / 1e9:.1f} GB"],
             *([f"gemm, {t}", f"{f / 1e9:.0f} GFLOP"] for t, f in limits.flops.items()),
         ],
         asdict(limits),
@@ -177,6 +180,21 @@ def failures(rows: Sequence[Row]) -> list[str]:
         for name, cell in row.cells.items()
         if cell.failure
     ]
+
+
+def disturbances(rows: Sequence[Row]) -> list[str]:
+    """Return how busy others kept the machine, and what that means for the numbers."""
+    known = [row.disturbance for row in rows if row.disturbance is not None]
+    if not known:
+        return []
+    busy = statistics.mean(known)
+    text = f"Other programs kept {busy:.2f} processors busy while the times were taken."
+    if busy >= machine.DISTURBING:
+        text += (
+            " They are not to be relied on: libraries whose threads wait for each other by spinning,"
+            " such as those that use OpenMP, lose more by it than others. Measure again."
+        )
+    return [text]
 
 
 def explanation() -> str:
@@ -219,10 +237,10 @@ def lines_of(lines: list[list[str]]) -> list[list[str]]:
     return [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in line] for line in lines]
 
 
-def about(machine: dict[str, Any]) -> str:
+def about(facts: dict[str, Any]) -> str:
     """Return what was measured on, as a line."""
-    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items() if v)
+    versions = ", ".join(f"{name} {v}" for name, v in facts["versions"].items() if v)
     return (
-        f"{machine['processor']}, {machine['threads']} threads of {machine['cores']} cores, "
-        f"{machine['system']}, Python {machine['python']}, {machine['date']}\n{versions}"
+        f"{facts['processor']}, {facts['threads']} threads of {facts['cores']} cores, "
+        f"{facts['system']}, Python {facts['python']}, {facts['date']}\n{versions}"
     )

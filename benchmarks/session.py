@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import limits, machine, memory, report, startup
+from benchmarks import limits, memory, report, startup
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.limits import Limits
 from benchmarks.report import Section
@@ -22,18 +22,35 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured."""
+    """How much is measured: of a workload, and how many processes for each of the other numbers."""
 
     seconds: float
     least_turns: int
     most_turns: int
+    retries: int
     repeats: int
     operations: tuple[int, ...]
     memory: Sequence[str]
 
 
-FULL = Scale(0.6, 5, 15, 5, (100, 300, 1000, 3000), memory.WORKLOADS)
-QUICK = Scale(0.05, 3, 5, 1, (100, 300), memory.WORKLOADS[:3])
+FULL = Scale(
+    seconds=0.6,
+    least_turns=5,
+    most_turns=15,
+    retries=3,
+    repeats=5,
+    operations=(100, 300, 1000, 3000),
+    memory=memory.WORKLOADS,
+)
+QUICK = Scale(
+    seconds=0.05,
+    least_turns=3,
+    most_turns=5,
+    retries=0,
+    repeats=1,
+    operations=(100, 300),
+    memory=memory.WORKLOADS[:3],
+)
 
 SECTIONS = ("first-call", "compile-time", "memory", "import-time")
 
@@ -90,18 +107,21 @@ class Session:
                 self.limits = limits.measure_limits(self.effort)
             for workload in workloads:
                 step(workload.name)
-                self.rows.append(run_workload(workload, self.contenders, self.effort))
+                row = run_workload(
+                    workload, self.contenders, self.effort, retries=self.scale.retries
+                )
+                self.rows.append(row)
                 progress.advance(task)
             for name in sections:
                 self.sections.append(self.section(name, step))
                 progress.advance(task)
             if leak is not None:
                 self.sections.append(memory.leak(leak, step))
+        self.notes += report.disturbances(self.rows)
         self.notes += report.failures(self.rows)
 
     def start(self, step: Step) -> None:
         """Load the contenders that were asked for; those that can't be used leave a note."""
-        self.notes += machine.disturbances()
         for kind in CONTENDERS:
             if kind.name not in self.wanted:
                 continue
@@ -120,8 +140,9 @@ class Session:
             case "first-call":
                 return startup.first_calls(self.names, self.scale.repeats, step)
             case "compile-time":
-                repeats = min(3, self.scale.repeats)
-                return startup.compile_times(self.names, self.scale.operations, repeats, step)
+                return startup.compile_times(
+                    self.names, self.scale.operations, self.scale.repeats, step
+                )
             case "memory":
                 return memory.growth(self.names, step, self.scale.memory)
             case "import-time":

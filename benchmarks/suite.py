@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks import accuracy, limits
+from benchmarks import accuracy, limits, machine
 from benchmarks.contenders import Call, Contender
+from benchmarks.machine import Usage
 from benchmarks.timing import Batch, Effort, Timing, measure, repeated
 from benchmarks.workloads.base import Inputs, Workload, outputs_of
 
@@ -29,7 +30,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A workload on all contenders. Those who can't express it have no cell."""
+    """A workload on all contenders. Those who can't express it have no cell.
+
+    `moved` are the bytes of inputs and results; `disturbance` is how many processors other programs
+    kept busy while the times were taken.
+    """
 
     workload: Workload
     cells: dict[str, Cell]
@@ -37,6 +42,7 @@ class Row:
     flops: float
     dtype: str
     copy: Timing | None = None
+    disturbance: float | None = None
 
     def seconds(self, name: str) -> float | None:
         """Return a contender's median time."""
@@ -69,11 +75,15 @@ def run_workload(
     workload: Workload,
     contenders: Sequence[Contender],
     effort: Effort,
-    each: Callable[[], None] = lambda: None,
     *,
+    retries: int = 0,
     small: bool = False,
 ) -> Row:
-    """Return a workload's row; the contenders have been started. `small` takes the tests' sizes."""
+    """Return a workload's row; the contenders have been started.
+
+    Times are taken again, so many times at most, if other programs disturb. `small` takes the sizes
+    of the tests.
+    """
     sizes = workload.small if small else workload.sizes
     inputs = workload.make_inputs(sizes)
     expected = workload.expected(inputs)
@@ -92,11 +102,26 @@ def run_workload(
     moved = bytes_of(inputs) + bytes_of(results)
     if moved >= limits.LEAST_BYTES:
         batches[COPY] = limits.copying(moved)
-    timings = measure(batches, effort, each)
+    timings, disturbance = measure_undisturbed(batches, effort, retries)
     for name, cell in cells.items():
         if name in timings:
             cells[name] = replace(cell, timing=timings[name])
-    return Row(workload, cells, moved, workload.flops(*sizes), dtype_of(inputs), timings.get(COPY))
+    flops, dtype = workload.flops(*sizes), dtype_of(inputs)
+    return Row(workload, cells, moved, flops, dtype, timings.get(COPY), disturbance)
+
+
+def measure_undisturbed(
+    batches: Mapping[str, Batch], effort: Effort, retries: int
+) -> tuple[dict[str, Timing], float | None]:
+    """Return the times and by how much they were disturbed, the least disturbed of all attempts."""
+    attempts = []
+    for _ in range(1 + retries):
+        before = Usage.now()
+        timings = measure(batches, effort)
+        attempts.append((timings, machine.disturbance(before, Usage.now())))
+        if (attempts[-1][1] or 0) < machine.DISTURBING:
+            break
+    return min(attempts, key=lambda attempt: attempt[1] or 0)
 
 
 def set_up(

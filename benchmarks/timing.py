@@ -125,14 +125,12 @@ def prepared(batch: Batch, effort: Effort) -> _Entry:
     return _Entry(batch, calls, effort.turns(spent), spent / calls < LONG)
 
 
-def measure(
-    batches: Mapping[str, Batch], effort: Effort, each: Callable[[], None] = lambda: None
-) -> dict[str, Timing]:
+def measure(batches: Mapping[str, Batch], effort: Effort) -> dict[str, Timing]:
     """Return the timing of each batch.
 
     The batches have turns in rounds, another one first in each round. Short calls have one before
     their turn that isn't timed, to wake threads and bring the data near. A batch of long calls sits
-    out some rounds, which are spread evenly. `each` is called after every round.
+    out some rounds, which are spread evenly.
     """
     entries = {name: prepared(batch, effort) for name, batch in batches.items()}
     rounds = max(entry.turns for entry in entries.values())
@@ -141,7 +139,6 @@ def measure(
             for name in rotated(list(entries), at):
                 if takes_part(entries[name].turns, rounds, at):
                     entries[name].take_turn()
-            each()
     return {name: Timing(tuple(sorted(e.seconds)), e.calls) for name, e in entries.items()}
 
 

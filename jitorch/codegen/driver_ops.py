@@ -103,7 +103,8 @@ class DriverOps(DriverText):
         skipped = len(shape) - source.type.ndim
         offsets: tuple[list[str], list[str]] = [], []
         depth = self.depth
-        for d, n in enumerate(shape):
+        rows = self.lie_in_rows(target, source)
+        for d, n in enumerate(shape[:-1] if rows else shape):
             if n == 1:
                 continue
             index = self.names.own("index")
@@ -112,11 +113,25 @@ class DriverOps(DriverText):
             offsets[0].append(f"{index} * ({target.stride(d, self.size)})")
             if d >= skipped and source.type.shape[d - skipped] != 1:
                 offsets[1].append(f"{index} * ({source.stride(d - skipped, self.size)})")
-        to, of = (" + ".join(each) or "0" for each in offsets)
+        to, of = (
+            f"{x.address} + ({' + '.join(each) or '0'}) * {itemsize}"
+            for x, each in zip((target, source), offsets, strict=True)
+        )
         tag = target.type.dtype.tag
-        value = f"peek_{tag}({source.address} + ({of}) * {itemsize})"
-        self.line(f"poke_{tag}({target.address} + ({to}) * {itemsize}, {value})")
+        if rows:
+            self.line(f"copy_bytes({to}, {of}, {self.size(product(shape[-1:]) * itemsize)})")
+        else:
+            self.line(f"poke_{tag}({to}, peek_{tag}({of}))")
         self.depth = depth
+
+    def lie_in_rows(self, target: TensorRef, source: TensorRef) -> bool:
+        """Whether two tensors have a last dimension in common, without gaps in either."""
+        a, b = target.type.shape, source.type.shape
+        return (
+            bool(a and b)
+            and a[-1] == b[-1] != 1
+            and all(x.stride(x.type.ndim - 1, self.size) == "1" for x in (target, source))
+        )
 
     def output(self, v: Value) -> TensorRef:
         """Return where a result of a kernel or product goes."""
