@@ -38,6 +38,7 @@ class Executable:
         self.plan = plan
         self.kernels = tuple(steps.kernels.by_name.values())
         self.drivers = tuple(steps.drivers)
+        self.scans = tuple(steps.scans.values())
         self._steps = steps
         self._function = plan.compile()
 
@@ -58,9 +59,11 @@ class Executable:
         """Return all native code as text: `stage` is plan, kernels, llvm or asm."""
         if stage == "plan":
             return self.plan.source
-        functions = [k.function for k in self.kernels] + [function for _, function in self.drivers]
+        functions = [k.function for k in (*self.kernels, *self.scans)]
+        functions += [function for _, function in self.drivers]
         if stage == "kernels":
-            return "\n".join([k.source for k in self.kernels] + [d.source for d, _ in self.drivers])
+            sources = [k.source for k in (*self.kernels, *self.scans)]
+            return "\n".join(sources + [d.source for d, _ in self.drivers])
         if stage not in ("llvm", "asm"):
             raise ValueError(
                 f"there is no code at stage {stage!r}; there are: plan, kernels, llvm, asm"
@@ -93,5 +96,5 @@ def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:
     `fastmath` is strict, default or fast.
     """
     steps = Steps(Kernels(FASTMATH[fastmath]))
-    plan = PlanWriter(graph, steps.kernel, steps.loop).write()
+    plan = PlanWriter(graph, steps.kernel, steps.loop, steps.scan).write()
     return Executable(graph, plan, steps)
