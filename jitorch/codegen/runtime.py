@@ -59,10 +59,10 @@ class Executable:
         """Return all native code as text: `stage` is plan, kernels, llvm or asm."""
         if stage == "plan":
             return self.plan.source
-        functions = [k.function for k in (*self.kernels, *self.scans)]
+        functions = [k.function for k in self.kernels] + [k.function for k in self.scans]
         functions += [function for _, function in self.drivers]
         if stage == "kernels":
-            sources = [k.source for k in (*self.kernels, *self.scans)]
+            sources = [k.source for k in self.kernels] + [k.source for k in self.scans]
             return "\n".join(sources + [d.source for d, _ in self.drivers])
         if stage not in ("llvm", "asm"):
             raise ValueError(

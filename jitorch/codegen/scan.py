@@ -33,10 +33,10 @@ PART = 8192
 _MANY_LINES = 16
 # Lines of a band: some cache lines of each row, and running folds that stay in the first cache.
 BAND = 128
+# Lines side by side that are too few for vectors, and are folded one after another.
+_FEW_LINES = 8
 # Elements that a thread should have at least.
 CHUNK = 40_000
-# What `codegen/running.py` does at once.
-_LANES = 8
 
 _SYMBOLS = {"add": "+", "mul": "*"}
 
@@ -81,7 +81,8 @@ def has_kernel(op: Op) -> bool:
 def compile_scan(op: Op, fastmath: frozenset[str]) -> ScanKernel:
     """Return the kernel of the op, for which `has_kernel` holds."""
     scan, t = OPS[op.name].scan, op.inputs[0].type
-    assert scan is not None and isinstance(t, TensorType)
+    assert scan is not None
+    assert isinstance(t, TensorType)
     columns = lines_of(op).inner != 1
     writer = _Writer(scan, t.dtype)
     body = "\n".join("    " + line for line in (writer.columns() if columns else writer.lines()))
@@ -145,14 +146,21 @@ class _Writer:
         yield f"    first = (unit - block * bands) * {BAND}"
         yield f"    width = minimum(inner - first, {BAND})"
         yield "    at = block * size * inner + first"
-        yield "    for lane in range(width):"
-        yield f"        store(carry, lane, {self.init})"
-        yield "    for k in range(size):"
+        yield f"    if inner < {_FEW_LINES}:"
         yield "        for lane in range(width):"
-        yield f"            value = {self.step('load(carry, lane)', 'load(x, at + lane)')}"
-        yield "            store(carry, lane, value)"
-        yield "            store(y, at + lane, value)"
-        yield "        at += inner"
+        yield f"            alone = {self.init}"
+        yield "            for k in range(size):"
+        yield f"                alone = {self.step('alone', 'load(x, at + k * inner + lane)')}"
+        yield "                store(y, at + k * inner + lane, alone)"
+        yield "    else:"
+        yield "        for lane in range(width):"
+        yield f"            store(carry, lane, {self.init})"
+        yield "        for k in range(size):"
+        yield "            for lane in range(width):"
+        yield f"                value = {self.step('load(carry, lane)', 'load(x, at + lane)')}"
+        yield "                store(carry, lane, value)"
+        yield "                store(y, at + lane, value)"
+        yield "            at += inner"
 
     def lines(self) -> Iterator[str]:
         yield from self.pointers()
@@ -169,7 +177,9 @@ class _Writer:
         yield f"                carry = {self.step('carry', 'total')}"
         yield "    else:"
         yield "        for unit in range(lo, hi):"
-        yield "            line = unit // parts"
+        yield "            line = unit"
+        yield "            if parts > 1:"
+        yield "                line = unit // parts"
         yield "            at = line * size + (unit - line * parts) * part"
         yield "            stop = minimum(at + part, (line + 1) * size)"
         yield f"            carry = {self.init}"
@@ -180,10 +190,10 @@ class _Writer:
         yield "            else:"
         yield "                if parts > 1:"
         yield "                    carry = load(totals, unit)"
-        if self.joins:
-            yield f"                while at + {_LANES} <= stop:"
-            yield f"                    carry = running_{self.scan.step}(x, at, y, carry)"
-            yield f"                    at += {_LANES}"
+        for lanes in (16 if self.tag == "f32" else 8, 4) if self.joins else ():
+            yield f"                while at + {lanes} <= stop:"
+            yield f"                    carry = running_{self.scan.step}({lanes}, x, at, y, carry)"
+            yield f"                    at += {lanes}"
         yield "                while at < stop:"
         yield f"                    carry = {self.step('carry', 'load(x, at)')}"
         yield "                    store(y, at, carry)"

@@ -135,7 +135,8 @@ class Steps:
             return False
         kernel = self.scans[op] = compile_scan(op, self.kernels.fastmath)
         (x,), t = op.inputs, op.output.type
-        assert isinstance(x.type, TensorType) and isinstance(t, TensorType)
+        assert isinstance(x.type, TensorType)
+        assert isinstance(t, TensorType)
         operand = plan.of[x]
         if x.type.strided:
             operand = plan.names.own("operand")
@@ -164,7 +165,8 @@ class Steps:
         self, plan: PlanWriter, op: Op, kernel: ScanKernel, pointers: Sequence[str]
     ) -> None:
         scan, t, lines = OPS[op.name].scan, op.output.type, lines_of(op)
-        assert scan is not None and isinstance(t, TensorType)
+        assert scan is not None
+        assert isinstance(t, TensorType)
         count, size = plan.size(lines.count), plan.size(lines.size)
         part, parts, totals = (plan.names.own(name) for name in ("part", "parts", "totals"))
         carry = plan.dtype(BY_TAG[carried_in(scan, t.dtype)])
