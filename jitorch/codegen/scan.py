@@ -190,11 +190,25 @@ class _Writer:
         yield "            else:"
         yield "                if parts > 1:"
         yield "                    carry = load(totals, unit)"
-        for lanes in (16 if self.tag == "f32" else 8, 4) if self.joins else ():
-            yield f"                while at + {lanes} <= stop:"
+        if self.joins:
+            yield from self.vectors(16 if self.tag == "f32" else 8)
+        else:
+            yield "                while at < stop:"
+            yield from self.single()
+
+    def vectors(self, lanes: int) -> Iterator[str]:
+        """Write the fold of a line in vectors, the largest first; what is left takes no loop."""
+        loop = "while"
+        while lanes >= 4:
+            yield f"                {loop} at + {lanes} <= stop:"
             yield f"                    carry = running_{self.scan.step}({lanes}, x, at, y, carry)"
             yield f"                    at += {lanes}"
-        yield "                while at < stop:"
+            loop, lanes = "if", lanes // 2
+        for _ in range(3):
+            yield "                if at < stop:"
+            yield from self.single()
+
+    def single(self) -> Iterator[str]:
         yield f"                    carry = {self.step('carry', 'load(x, at)')}"
         yield "                    store(y, at, carry)"
         yield "                    at += 1"
