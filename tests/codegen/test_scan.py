@@ -18,6 +18,7 @@ pytestmark = pytest.mark.numba
 
 @pytest.fixture
 def four_threads() -> Iterator[None]:
+    """Run on four threads; the number is what it was afterwards."""
     before = threads.get_num_threads()
     threads.set_num_threads(4)
     yield
@@ -77,7 +78,8 @@ def test_strided_arguments(dim: int) -> None:
 
 @pytest.mark.parametrize("size", [2 * PART, 2 * PART + 1, 5 * PART + 77])
 @pytest.mark.parametrize("tag", ["f32", "f64", "i32"])
-def test_long_lines_are_cut(tag: str, size: int, four_threads: None) -> None:
+@pytest.mark.usefixtures("four_threads")
+def test_long_lines_are_cut(tag: str, size: int) -> None:
     check(graph("cumsum", tag, 2, 1), numbers(tag, 3, size), tolerance=0)
 
 
@@ -115,14 +117,14 @@ def test_sums_are_more_accurate_than_plain_ones() -> None:
 
 
 @pytest.mark.parametrize(("shape", "dim"), [((1, 200_001), 1), ((300, 1000), 1), ((500, 700), 0)])
+@pytest.mark.usefixtures("four_threads")
 def test_the_number_of_threads_changes_nothing(shape: tuple[int, ...], dim: int) -> None:
     x = np.random.default_rng(0).standard_normal(shape)
     executable = compiled(graph("cumsum", "f64", 2, dim))
-    before, results = threads.get_num_threads(), []
+    results = []
     for count in (1, 2, 3, 7):
         threads.set_num_threads(count)
         results += [executable.run([x])[0] for _ in range(5)]
-    threads.set_num_threads(before)
     np.testing.assert_allclose(results[0], x.cumsum(dim), atol=1e-9)
     for other in results:
         np.testing.assert_array_equal(other, results[0])
