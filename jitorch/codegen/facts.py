@@ -32,6 +32,7 @@ class Facts:
 def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     """Return the facts of a compiled graph."""
     groups = [_group(op, memory) for op in graph.ops("fused")]
+    groups += [f"{kernel.name}: {op.name}{_lines([op])}" for op, kernel in steps.scans.items()]
     groups += [f"one native function for the loop{_lines([op])}" for op in steps.native_loops]
     taken = [f"{_name(v.hint)} takes the memory of {_name(old.hint)}" for v, old in steps.reused]
     written = [

@@ -42,6 +42,7 @@ _INFIX = {
 
 KernelStep = Callable[["PlanWriter", Op], None]
 LoopStep = Callable[["PlanWriter", Op], bool]
+ScanStep = Callable[["PlanWriter", Op], bool]
 
 
 @dataclass
@@ -74,12 +75,14 @@ class _Line:
 class PlanWriter:
     """Writes the plan of one graph.
 
-    `kernel_step` writes the launch of a `fused` op; `loop_step` a loop as native code, if it can.
+    `kernel_step` writes the launch of a `fused` op; `loop_step` and
+    `scan_step` a loop and a running fold as native code, if they can.
     """
 
     graph: Graph
     kernel_step: KernelStep
     loop_step: LoopStep
+    scan_step: ScanStep
     lines: list[_Line] = field(default_factory=list)
     depth: int = 1
     loc: Loc | None = None
@@ -217,6 +220,9 @@ class PlanWriter:
                 self.stack_rows(op)
             case "fused":
                 self.kernel_step(self, op)
+            case name if OPS[name].scan is not None:
+                if not self.scan_step(self, op):
+                    self.library(op)
             case "dim":
                 self.assign(op, self.attribute(op.attrs["value"]))
             case "constant" if isinstance(op.output.type, ScalarType):

@@ -37,6 +37,7 @@ class Executable:
         self.graph = graph
         self.plan = plan
         self.drivers = tuple(steps.drivers)
+        self.scans = tuple(steps.scans.values())
         self._steps = steps
         self._function = plan.compile()
 
@@ -62,9 +63,11 @@ class Executable:
         """Return all native code as text: `stage` is plan, kernels, llvm or asm."""
         if stage == "plan":
             return self.plan.source
-        functions = [k.function for k in self.kernels] + [function for _, function in self.drivers]
+        functions = [k.function for k in self.kernels] + [k.function for k in self.scans]
+        functions += [function for _, function in self.drivers]
         if stage == "kernels":
-            return "\n".join([k.source for k in self.kernels] + [d.source for d, _ in self.drivers])
+            sources = [k.source for k in self.kernels] + [k.source for k in self.scans]
+            return "\n".join(sources + [d.source for d, _ in self.drivers])
         if stage not in ("llvm", "asm"):
             raise ValueError(
                 f"there is no code at stage {stage!r}; there are: plan, kernels, llvm, asm"
@@ -97,5 +100,5 @@ def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:
     `fastmath` is strict, default or fast.
     """
     steps = Steps(Kernels(FASTMATH[fastmath]))
-    plan = PlanWriter(graph, steps.kernel, steps.loop).write()
+    plan = PlanWriter(graph, steps.kernel, steps.loop, steps.scan).write()
     return Executable(graph, plan, steps)

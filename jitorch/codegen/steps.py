@@ -24,6 +24,17 @@ from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, S
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import PlanWriter
+from jitorch.codegen.scan import (
+    BAND,
+    CHUNK,
+    Lines,
+    ScanKernel,
+    carried_in,
+    compile_scan,
+    cut,
+    has_kernel,
+    lines_of,
+)
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import symbol
@@ -40,6 +51,7 @@ class Steps:
     reasons: list[str] = field(default_factory=list)
     reused: list[tuple[Value, Value]] = field(default_factory=list)
     native_loops: list[Op] = field(default_factory=list)
+    scans: dict[Op, ScanKernel] = field(default_factory=dict)
 
     # Kernels.
 
@@ -130,6 +142,65 @@ class Steps:
             case Step():
                 return "0"
         raise AssertionError(slot)
+
+    # Running folds.
+
+    def scan(self, plan: PlanWriter, op: Op) -> bool:
+        """Write a running fold as the launch of a kernel; False if it has none."""
+        if not has_kernel(op):
+            return False
+        kernel = self.scans[op] = compile_scan(op, self.kernels.fastmath)
+        (x,), t = op.inputs, op.output.type
+        assert isinstance(x.type, TensorType)
+        assert isinstance(t, TensorType)
+        operand = plan.of[x]
+        if x.type.strided:
+            operand = plan.names.own("operand")
+            plan.line(f"{operand} = as_tensor({plan.of[x]}, {plan.dtype(t.dtype)}, False)")
+        name = plan.define(op.output)
+        plan.line(f"{name} = empty({plan.shape(t)}, {plan.dtype(t.dtype)})")
+        pointers = [f"id({operand})", f"id({name})"]
+        if kernel.columns:
+            self.scan_columns(plan, lines_of(op), kernel, pointers)
+        else:
+            self.scan_lines(plan, op, kernel, pointers)
+        return True
+
+    def scan_columns(
+        self, plan: PlanWriter, lines: Lines, kernel: ScanKernel, pointers: Sequence[str]
+    ) -> None:
+        size, inner, count = plan.size(lines.size), plan.size(lines.inner), plan.size(lines.count)
+        bands, units = plan.names.own("bands"), plan.names.own("units")
+        plan.line(f"{bands} = ({inner} + {BAND - 1}) // {BAND}")
+        plan.line(f"{units} = ({count}) // max({inner}, 1) * {bands}")
+        grain = f"{CHUNK} // (({size}) * min({inner}, {BAND}) + 1) + 1"
+        head = [str(kernel.function.address), units, grain, "2", "0", "0"]
+        self.call(plan, "5q", [*head, *pointers, size, inner, bands], kernel.name)
+
+    def scan_lines(
+        self, plan: PlanWriter, op: Op, kernel: ScanKernel, pointers: Sequence[str]
+    ) -> None:
+        scan, t, lines = OPS[op.name].scan, op.output.type, lines_of(op)
+        assert scan is not None
+        assert isinstance(t, TensorType)
+        count, size = plan.size(lines.count), plan.size(lines.size)
+        part, parts, totals = (plan.names.own(name) for name in ("part", "parts", "totals"))
+        carry = plan.dtype(BY_TAG[carried_in(scan, t.dtype)])
+        call = plan.constant("cut", cut)
+        plan.line(
+            f"{part}, {parts}, {totals} = {call}({count}, {size}, {scan.joins(t.dtype)}, {carry})"
+        )
+        # The slots of the steps are for launches without any: they fold whole lines.
+        head = [
+            str(kernel.function.address),
+            f"({count}) * {parts} if ({size}) else 0",
+            f"{CHUNK} // ({part} + 1) + 1",
+            "3",
+            f"3 if {parts} > 1 else 0",
+            "7",
+        ]
+        words = [*pointers, f"id({totals})", count, size, part, parts, "2", "3"]
+        self.call(plan, "9q", head + words, kernel.name)
 
     # Loops.
 

@@ -48,6 +48,24 @@ class Reduce:
     empty: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """A running fold along `dim`: each result is the one before it, `init` at first, and an element.
+
+    `init` is an expression by kind of element, None where there is no kernel. `step` puts the two
+    together: "add" or "mul". `joined` are the kinds whose elements may be folded in parts, and then
+    the parts: sums do (but for rounding), products of floats overflow on the way.
+    """
+
+    init: Scalar
+    step: str
+    joined: tuple[str, ...]
+
+    def joins(self, dtype: DType) -> bool:
+        """Whether elements of `dtype` may be folded in parts."""
+        return dtype.kind in self.joined
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OpDef:
     """One op.
@@ -58,6 +76,7 @@ class OpDef:
     promote   the dtype that the inputs from `promote_from` on are converted to; None: as they are
     scalar    its expression inside a fused kernel, which makes it elementwise
     reduce    its fold, which makes it a fusible reduction (attributes `dim`, `keepdim`)
+    scan      its running fold along the attribute `dim`, which gives it a kernel of its own
     axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input
               dimension each result dimension is (None: a new one of size 1, or a broadcast); free
               inside a kernel
@@ -78,6 +97,7 @@ class OpDef:
     promote_from: int = 0
     scalar: Scalar | None = None
     reduce: Reduce | None = None
+    scan: Scan | None = None
     axes: Callable[..., Axes] | None = None
     view: bool = False
     compose: Callable[..., Any] | None = None

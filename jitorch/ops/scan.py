@@ -9,7 +9,7 @@ import numpy as np
 from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
-from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.opdef import OpDef, Scalar, Scan, register
 from jitorch.ir.promotion import common
 from jitorch.ir.shapes import axis
 from jitorch.ir.types import DType, TensorType, Type, int64
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _scan(name: str) -> OpDef:
+def _scan(name: str, scan: Scan) -> OpDef:
     def infer(x: Type, *, dim: int) -> Type:
         t = tensor_type(x, name)
         return TensorType(t.dtype, t.shape, device=t.device)
@@ -36,7 +36,7 @@ def _scan(name: str) -> OpDef:
         if x.ndim == 0:
             return x.copy()
         wide = xp.float32 if x.dtype == xp.float16 else x.dtype
-        return getattr(xp, name)(x, axis=dim, dtype=wide).astype(x.dtype)
+        return getattr(xp, name)(x, axis=dim, dtype=wide).astype(x.dtype, copy=False)
 
     samples = fixed(
         ((special(),), {"dim": 0}),
@@ -46,11 +46,16 @@ def _scan(name: str) -> OpDef:
         ((ramp(5, dtype="float16"),), {"dim": 0}),
         ((ramp(),), {"dim": 0}),
     )
-    return register(OpDef(name=name, eager=run, infer=infer, inplace=True, samples=samples))
+    return register(
+        OpDef(name=name, eager=run, infer=infer, scan=scan, inplace=True, samples=samples)
+    )
 
 
-cumsum_op = _scan("cumsum")
-cumprod_op = _scan("cumprod")
+# Beginning with -0.0 keeps the sign of a first zero.
+cumsum_op = _scan(
+    "cumsum", Scan(init=Scalar(float="-0.0", int="0"), step="add", joined=("float", "int"))
+)
+cumprod_op = _scan("cumprod", Scan(init=Scalar(float="1.0", int="1"), step="mul", joined=("int",)))
 
 
 def _sort_infer(x: Type, *, dim: int, descending: bool) -> tuple[Type, ...]:

@@ -230,7 +230,9 @@ class _Grouping:
             if self.find(i) == self.find(j):
                 continue
             if not self.fusible[j]:
-                reason = f"{self.ops[j].name} is a library call"
+                scans = OPS[self.ops[j].name].scan is not None
+                what = "a kernel of its own" if scans else "a library call"
+                reason = f"{self.ops[j].name} is {what}"
                 if any(isinstance(v.type, TensorType) for v in self.ops[j].outputs):
                     self.reasons.append(f"{_name(self.ops[i])}: {reason}")
                 continue

@@ -118,6 +118,7 @@ class _Planner:
         if op is None:
             return False
         creates = OPS[op.name].pure and not op.blocks and not op.inputs and op.name != "constant"
+        creates = creates or OPS[op.name].scan is not None
         return op.name in ("fused", "matmul", "write") or creates
 
     def dies(self, v: Value, op: Op, i: int, last: dict[Value, int]) -> bool:

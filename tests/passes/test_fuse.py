@@ -61,6 +61,18 @@ def test_the_plan_says_why_neighbours_are_apart() -> None:
     )
 
 
+def test_a_running_fold_is_a_kernel_of_its_own() -> None:
+    plan = plan_fusion(
+        parse("""
+        graph @f(%x: f32[n]) {
+          %s: f32[n] = cumsum(%x) {dim=0}
+          %y: f32[n] = exp(%s)
+          return %y
+        }""")
+    )
+    assert str(plan) == "kernel 0: exp\nnot fused: exp 'y': cumsum is a kernel of its own"
+
+
 def test_a_large_polynomial_is_one_kernel_and_a_huge_one_is_cut() -> None:
     def chain(length: int) -> int:
         lines = ["%v0: f32[n] = mul(%x, %y)"]
