@@ -18,7 +18,7 @@ from typing import Any
 from jitorch.codegen import native
 from jitorch.codegen.compiled import CompiledKernel, Kernels
 from jitorch.codegen.facts import Facts, facts_of
-from jitorch.codegen.plan import Plan, PlanWriter
+from jitorch.codegen.plan import Plan
 from jitorch.codegen.steps import Steps
 from jitorch.errors import Loc, LocatedError, raised_note
 from jitorch.ir.core import Graph
@@ -100,5 +100,5 @@ def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:
     `fastmath` is strict, default or fast.
     """
     steps = Steps(Kernels(FASTMATH[fastmath]))
-    plan = PlanWriter(graph, steps.kernel, steps.loop, steps.scan).write()
+    plan = steps.plan(graph)
     return Executable(graph, plan, steps)

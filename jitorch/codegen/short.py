@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jitorch.codegen.plan import KernelStep, LoopStep, PlanWriter
+from jitorch.codegen.plan import Plan
 from jitorch.codegen.schedule import longest_short
 from jitorch.ir.core import Block, Graph, Op
 from jitorch.ir.dims import Dim, product
@@ -46,10 +46,10 @@ def short_folds(op: Op) -> Folded | None:
 class ShortFolds:
     """A `fused` op as plans for single lengths, each compiled when it is first met."""
 
-    def __init__(self, op: Op, folded: Folded, kernel: KernelStep, loop: LoopStep) -> None:
+    def __init__(self, op: Op, folded: Folded, plan: Callable[[Graph], Plan]) -> None:
         self.op = op
         self.folded = folded
-        self.steps = kernel, loop
+        self.plan = plan
         self.plans: dict[tuple[int, ...], Callable[[Sequence[Any]], list[Any]]] = {}
 
     def __call__(self, lengths: tuple[int, ...], args: Sequence[Any]) -> list[Any]:
@@ -63,4 +63,4 @@ class ShortFolds:
         op = self.op
         graph = Graph("short", Block(op.inputs, (op,), op.outputs))
         sizes: dict[str, Dim] = dict(zip(self.folded.symbols, lengths, strict=True))
-        return PlanWriter(substitute_dims(graph, sizes), *self.steps).write().compile()
+        return self.plan(substitute_dims(graph, sizes)).compile()

@@ -23,7 +23,7 @@ from jitorch.codegen.driver_values import Unsupported
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.native import NativeFunction
-from jitorch.codegen.plan import PlanWriter
+from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.scan import (
     BAND,
     CHUNK,
@@ -36,7 +36,7 @@ from jitorch.codegen.scan import (
     lines_of,
 )
 from jitorch.codegen.short import ShortFolds, short_folds
-from jitorch.ir.core import Op, Value
+from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import BY_TAG, ListType, ScalarType, TensorType
@@ -53,6 +53,10 @@ class Steps:
     native_loops: list[Op] = field(default_factory=list)
     scans: dict[Op, ScanKernel] = field(default_factory=dict)
 
+    def plan(self, graph: Graph) -> Plan:
+        """Return the plan of a graph."""
+        return PlanWriter(graph, self.kernel, self.loop, self.scan).write()
+
     # Kernels.
 
     def kernel(self, plan: PlanWriter, op: Op) -> None:
@@ -62,7 +66,7 @@ class Steps:
         if folded is None:
             self.write_kernel(plan, op)
             return
-        short = plan.constant("short", ShortFolds(op, folded, self.kernel, self.loop))
+        short = plan.constant("short", ShortFolds(op, folded, self.plan))
         lengths = [plan.size(symbol(s)) for s in folded.symbols]
         args = "".join(f"{plan.of[v]}, " for v in op.inputs)
         with plan.indented(f"if 1 < {plan.size(folded.length)} <= {folded.longest}:"):
