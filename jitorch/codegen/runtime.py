@@ -93,5 +93,8 @@ def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:
     `fastmath` is strict, default or fast.
     """
     steps = Steps(Kernels(FASTMATH[fastmath]))
-    plan = PlanWriter(graph, steps.kernel, steps.loop).write()
-    return Executable(graph, plan, steps)
+    writer = PlanWriter(graph, steps.kernel, steps.loop)
+    steps.kernels.compile_all(
+        [op for op in graph.block.ops if op.name == "fused"], writer.memory.reuse
+    )
+    return Executable(graph, writer.write(), steps)
