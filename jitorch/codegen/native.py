@@ -12,9 +12,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import hashlib
 import importlib
-import importlib.metadata
+import importlib.util
 import itertools
 import os
 import sys
@@ -86,21 +85,40 @@ def target_machine() -> Any:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
-    """What else decides the code a source becomes: versions, and the text of this package."""
-    packages = ("jitorch", "numba", "llvmlite")
-    digest = hashlib.sha256()
-    with contextlib.suppress(OSError):  # not installed as files
-        for path in sorted(Path(__file__).parent.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return {package: _version(package) for package in packages} | {"codegen": digest.hexdigest()}
+def _versions() -> dict[str, object]:
+    """What else decides the code a source becomes: versions, and the files of this package."""
+    packages = ("numba", "llvmlite")
+    return {package: _version(package) for package in packages} | {"codegen": _own_files()}
 
 
 def _version(package: str) -> str:
+    """What the package says of its version; importing it, or asking its metadata, takes longer."""
+    spec = importlib.util.find_spec(package)
+    with contextlib.suppress(OSError):  # not installed as files
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).with_name("_version.py").read_text(encoding="utf-8")
+    return _metadata_version(package)
+
+
+def _metadata_version(package: str) -> str:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _own_files() -> list[tuple[str, int, int]]:
+    """The files of this package, with sizes and times of change."""
+    found = []
+    with contextlib.suppress(OSError):  # not installed as files
+        for folder in (Path(__file__).parent, Path(__file__).parent / "vecmath"):
+            for item in os.scandir(folder):
+                if item.name.endswith(".py"):
+                    status = item.stat()
+                    found.append((item.name, status.st_size, status.st_mtime_ns))
+    return sorted(found)
 
 
 # ---------------------------------------------------------------------------------------- compile
