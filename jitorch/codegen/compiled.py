@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from jitorch.codegen import native, numba_cpu
+from jitorch.codegen import launch, native, numba_cpu
 from jitorch.codegen.kernel import Input, Kernel, Layout, Load, Output, Statement, Store
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.schedule import schedule
@@ -140,14 +140,25 @@ class Kernels:
         `reuse` has results that may take the memory of an operand; `sharing` tells which of them
         do.
         """
-        kernel = schedule(op)
-        shared = sharing(kernel, op, reuse)
-        name, source = numba_cpu.source(kernel, shared)
+        kernel, name, source = _written(op, reuse)
         if name not in self.by_name:
-            function = native.compile_kernel(source, name, _namespace, fastmath=self.fastmath)
+            (function,) = native.cached([self.job(name, source)])
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
         # Kernels of one text may be for other sizes: the description is the op's own.
         return replace(self.by_name[name], kernel=kernel)
+
+    def compile_all(self, ops: Sequence[Op], reuse: Mapping[Value, Value]) -> None:
+        """Compile the kernels of several ops, with what launches them; sooner than one by one."""
+        written = {
+            name: (kernel, source) for kernel, name, source in (_written(op, reuse) for op in ops)
+        }
+        jobs = [self.job(name, source) for name, (_, source) in written.items()]
+        functions = native.cached([*launch.jobs(), *jobs])[-len(jobs) :] if jobs else []
+        for (name, (kernel, source)), function in zip(written.items(), functions, strict=True):
+            self.by_name[name] = CompiledKernel(name, kernel, source, function)
+
+    def job(self, name: str, source: str) -> native.Job:
+        return native.source_job(source, name, _namespace, fastmath=self.fastmath)
 
     def compile_driver(self, source: str) -> NativeFunction:
         """Return the native function of a driver's source, whose name is put in."""
@@ -158,6 +169,12 @@ class Kernels:
             _namespace,
             fastmath=self.fastmath,
         )
+
+
+def _written(op: Op, reuse: Mapping[Value, Value]) -> tuple[Kernel, str, str]:
+    """Return the kernel of a `fused` op, its name and its source."""
+    kernel = schedule(op)
+    return kernel, *numba_cpu.source(kernel, sharing(kernel, op, reuse))
 
 
 def _namespace() -> dict[str, object]:

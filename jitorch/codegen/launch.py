@@ -15,8 +15,8 @@ import functools
 
 import numpy as np
 
-from jitorch.codegen import native
-from jitorch.codegen.native import NativeFunction
+from jitorch.codegen import native, threads
+from jitorch.codegen.native import Job, NativeFunction
 
 HEAD = 6
 # Where an array object keeps the address of its data: right behind what every object starts with.
@@ -60,7 +60,12 @@ def jitorch_launch(args, lo, hi):
 def launcher() -> NativeFunction:
     """Return the native function that takes the address of a packed launch."""
     _check_layout()
-    return native.compile_kernel(_SOURCE, "jitorch_launch")
+    return native.cached(jobs())[-1]
+
+
+def jobs() -> list[Job]:
+    """What the launcher needs, as something to have compiled; it comes last."""
+    return [threads.pool_job(), native.source_job(_SOURCE, "jitorch_launch")]
 
 
 def _check_layout() -> None:

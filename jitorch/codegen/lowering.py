@@ -22,6 +22,8 @@ from jitorch.codegen.numba_api import (
     cpu,
     extending,
     fastmathpass,
+    funcdesc,
+    lowering,
     machinery,
     mathdecl,
     mathimpl,
@@ -88,11 +90,12 @@ class _TextCodegen(codegen.Codegen):  # type: ignore[misc]
     def __init__(self) -> None:
         self._triple = target_machine().triple
         self._target_data = target_machine().target_data
+        self._layout = str(self._target_data)
 
     def _create_empty_module(self, name: str) -> Any:
         module = ir.Module(name)
         module.triple = self._triple
-        module.data_layout = str(self._target_data)
+        module.data_layout = self._layout
         return module
 
     def _add_module(self, module: Any) -> None:
@@ -143,6 +146,7 @@ class _Context(cpu.CPUContext):  # type: ignore[misc]
     def init(self) -> None:
         self.is32bit = utils.MACHINE_BITS == 32
         self._internal_codegen = _TextCodegen()
+        self._sizes: dict[str, int] = {}
 
     def load_additional_registries(self) -> None:
         # Importing these (above) filled the registry of builtins that Numba installs after this.
@@ -152,6 +156,13 @@ class _Context(cpu.CPUContext):  # type: ignore[misc]
         """Add the fast-math flags; Numba also links its run time here."""
         if self.fastmath:
             fastmathpass.rewrite_module(mod, self.fastmath)
+
+    def get_abi_sizeof(self, ty: Any) -> int:
+        """The size of a type in bytes. There are few types, and asking LLVM may take long."""
+        key = str(ty)
+        if key not in self._sizes:
+            self._sizes[key] = super().get_abi_sizeof(ty)
+        return self._sizes[key]
 
     def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
         if isinstance(fn, IntrinsicType):
@@ -170,6 +181,37 @@ class _Context(cpu.CPUContext):  # type: ignore[misc]
         return super().get_constant_generic(builder, ty, val)
 
 
+@machinery.register_pass(mutates_CFG=True, analysis_only=False)
+class _Lowering(machinery.LoweringPass):  # type: ignore[misc]
+    """Numba's pass without wrappers, results to be called, and questions to LLVM.
+
+    LLVM answers one thread at a time, and may be at work on the kernel before.
+    """
+
+    _name = "jitorch_lowering"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        target = state.targetctx
+        description = funcdesc.PythonFunctionDescriptor.from_specialized_function(
+            state.func_ir,
+            state.typemap,
+            state.return_type,
+            state.calltypes,
+            mangler=target.mangler,
+            inline=False,
+            noalias=False,
+            abi_tags=[state.flags.get_mangle_string()],
+        )
+        library = target.codegen().create_library(state.func_id.func_qualname)
+        with target.push_code_library(library):
+            lowering.Lower(target, library, description, state.func_ir).lower()
+        state.cr = description.mangled_name, library
+        return True
+
+
 # Numba's passes less those for closures, inlining, array rewrites and reports.
 _PASSES = (
     untyped_passes.TranslateByteCode,
@@ -179,8 +221,7 @@ _PASSES = (
     typed_passes.NopythonTypeInference,
     typed_passes.PreLowerStripPhis,
     typed_passes.IRLegalization,
-    typed_passes.NativeLowering,
-    typed_passes.NoPythonBackend,
+    _Lowering,
 )
 
 
@@ -254,7 +295,7 @@ def lower(
     scope["__name__"] = "jitorch.generated"
     exec(compile(source, filename, "exec"), scope)
     typing_context, target_context = _typing_and_target()
-    result = compiler.compile_extra(
+    mangled, library = compiler.compile_extra(
         typing_context,
         target_context,
         scope[entry],
@@ -264,5 +305,4 @@ def lower(
         {},
         pipeline_class=_KernelCompiler,
     )
-    wrapper = _WRAPPER.format(entry=entry, mangled=result.fndesc.mangled_name)
-    return [wrapper, *result.library.modules()]
+    return [_WRAPPER.format(entry=entry, mangled=mangled), *library.modules()]

@@ -12,15 +12,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import hashlib
 import importlib
-import importlib.metadata
+import importlib.util
 import itertools
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,21 +85,40 @@ def target_machine() -> Any:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
-    """What else decides the code a source becomes: versions, and the text of this package."""
-    packages = ("jitorch", "numba", "llvmlite")
-    digest = hashlib.sha256()
-    with contextlib.suppress(OSError):  # not installed as files
-        for path in sorted(Path(__file__).parent.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return {package: _version(package) for package in packages} | {"codegen": digest.hexdigest()}
+def _versions() -> dict[str, object]:
+    """What else decides the code a source becomes: versions, and the files of this package."""
+    packages = ("numba", "llvmlite")
+    return {package: _version(package) for package in packages} | {"codegen": _own_files()}
 
 
 def _version(package: str) -> str:
+    """What the package says of its version; importing it, or asking its metadata, takes longer."""
+    spec = importlib.util.find_spec(package)
+    with contextlib.suppress(OSError):  # not installed as files
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).with_name("_version.py").read_text(encoding="utf-8")
+    return _metadata_version(package)
+
+
+def _metadata_version(package: str) -> str:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "unknown"
+
+
+def _own_files() -> list[tuple[str, int, int]]:
+    """The files of this package, with sizes and times of change."""
+    found = []
+    with contextlib.suppress(OSError):  # not installed as files
+        for folder in (Path(__file__).parent, Path(__file__).parent / "vecmath"):
+            for item in os.scandir(folder):
+                if item.name.endswith(".py"):
+                    status = item.stat()
+                    found.append((item.name, status.st_size, status.st_mtime_ns))
+    return sorted(found)
 
 
 # ---------------------------------------------------------------------------------------- compile
@@ -141,22 +159,27 @@ def compile_source(
 def compile_llvm(modules: list[str], entry: str) -> ObjectCode:
     """Link LLVM modules (text), keep what `entry` needs, optimise it and make an object file."""
     with _compiling:
-        machine = target_machine()
-        # A context of its own: the process-wide one keeps every type and name it has seen.
-        context = llvm.create_context()
-        module, *others = [llvm.parse_assembly(text, context=context) for text in modules]
-        for other in others:
-            module.link_in(other)
-        module.name = entry
-        module.data_layout = str(machine.target_data)
-        module.triple = machine.triple
-        module.verify()
-        for symbol in itertools.chain(module.functions, module.global_variables):
-            if symbol.name != entry and not symbol.is_declaration:
-                symbol.linkage = "internal"
-        _optimise(module, machine)
-        text = str(module)  # before code generation, which rewrites the module
-        return ObjectCode(entry, machine.emit_object(module), text)
+        return _compile_llvm(modules, entry)
+
+
+def _compile_llvm(modules: list[str], entry: str) -> ObjectCode:
+    """Do so; the caller sees to it that one thread does at a time."""
+    machine = target_machine()
+    # A context of its own: the process-wide one keeps every type and name it has seen.
+    context = llvm.create_context()
+    module, *others = [llvm.parse_assembly(text, context=context) for text in modules]
+    for other in others:
+        module.link_in(other)
+    module.name = entry
+    module.data_layout = str(machine.target_data)
+    module.triple = machine.triple
+    module.verify()
+    for symbol in itertools.chain(module.functions, module.global_variables):
+        if symbol.name != entry and not symbol.is_declaration:
+            symbol.linkage = "internal"
+    _optimise(module, machine)
+    text = str(module)  # before code generation, which rewrites the module
+    return ObjectCode(entry, machine.emit_object(module), text)
 
 
 def _optimise(module: Any, machine: Any) -> None:
@@ -277,19 +300,90 @@ def kernel_key(text: str, flags: frozenset[str] = frozenset()) -> str:
     )
 
 
-def cached(key: str, compile_: Callable[[], ObjectCode]) -> NativeFunction:
-    """The function of `key`: from memory, else from disk, else compiled now and kept in both.
+@dataclass(frozen=True)
+class Job:
+    """Something to have compiled: its cache key, its entry, and what makes its LLVM modules."""
 
-    Memory holds it as long as somebody uses it.
+    key: str
+    entry: str
+    modules: Callable[[], list[str]]
+
+
+def llvm_job(text: str, entry: str) -> Job:
+    """A job of LLVM text."""
+    return Job(kernel_key(text), entry, lambda: [text])
+
+
+def source_job(
+    source: str,
+    entry: str,
+    namespace: Callable[[], Mapping[str, object]] | None = None,
+    *,
+    fastmath: frozenset[str] = DEFAULT_FASTMATH,
+    filename: str | None = None,
+) -> Job:
+    """A job of kernel source.
+
+    `namespace` is called when it has to be compiled, since making one imports Numba; what it gives
+    must depend on the version of the package only. By default it is the one of `intrinsics`.
     """
-    found = _kernels.get(key)
-    if found is not None:
-        return found
+    key = kernel_key(f"{entry}\0{source}", fastmath)
+    name = filename or f"<jitorch {entry} {key[:12]}>"
+    names = namespace or default_namespace
+
+    def modules() -> list[str]:
+        from jitorch.codegen import lowering
+
+        return lowering.lower(source, entry, names(), fastmath, name)
+
+    return Job(key, entry, modules)
+
+
+def cached(jobs: Sequence[Job]) -> list[NativeFunction]:
+    """The functions of the jobs: from memory, else from disk, else compiled now and kept in both.
+
+    Memory holds them as long as somebody uses them.
+    """
+    found = [_kernels.get(job.key) for job in jobs]
+    if None not in found:
+        return [each for each in found if each is not None]
     with _compiling:  # so that one text is compiled once
-        found = _kernels.get(key)
-        if found is None:
-            found = _kernels[key] = _from_disk(key) or _fresh(key, compile_())
-        return found
+        made: dict[str, NativeFunction] = {}
+        missing: dict[str, Job] = {}
+        for job in jobs:
+            function = _kernels.get(job.key) or _from_disk(job.key)
+            if function is None:
+                missing[job.key] = job
+            else:
+                _kernels[job.key] = made[job.key] = function
+        for key, code in _compiled(list(missing.values())):
+            cache.store(key, code.name, code.data, code.llvm)
+            _kernels[key] = made[key] = load_object(code)
+        return [made[job.key] for job in jobs]
+
+
+def _compiled(jobs: Sequence[Job]) -> Iterator[tuple[str, ObjectCode]]:
+    """Compile jobs: LLVM is at work on one, on a thread of its own, while Numba is at the next."""
+    if len(jobs) < 2:
+        yield from ((job.key, _compile_llvm(job.modules(), job.entry)) for job in jobs)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with _quick_switches(), ThreadPoolExecutor(1, "jitorch-llvm") as llvm_thread:
+        codes = [llvm_thread.submit(_compile_llvm, job.modules(), job.entry) for job in jobs]
+        for job, code in zip(jobs, codes, strict=True):
+            yield job.key, code.result()
+
+
+@contextlib.contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Let a thread that returns from LLVM have the interpreter within 0.1 ms, not Python's 5 ms."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, 1e-4))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _from_disk(key: str) -> NativeFunction | None:
@@ -302,11 +396,6 @@ def _from_disk(key: str) -> NativeFunction | None:
         return None
 
 
-def _fresh(key: str, code: ObjectCode) -> NativeFunction:
-    cache.store(key, code.name, code.data, code.llvm)
-    return load_object(code)
-
-
 def compile_kernel(
     source: str,
     entry: str,
@@ -315,19 +404,9 @@ def compile_kernel(
     fastmath: frozenset[str] = DEFAULT_FASTMATH,
     filename: str | None = None,
 ) -> NativeFunction:
-    """The entry `entry` of kernel `source`, compiled if it is in no cache.
-
-    `namespace` is called when it has to be compiled, since making one imports Numba; what it gives
-    must depend on the version of the package only. By default it is the one of `intrinsics`.
-    """
-    key = kernel_key(f"{entry}\0{source}", fastmath)
-    name = filename or f"<jitorch {entry} {key[:12]}>"
-    names = namespace or default_namespace
-
-    def compile_() -> ObjectCode:
-        return compile_source(source, entry, names(), fastmath=fastmath, filename=name)
-
-    return cached(key, compile_)
+    """The entry `entry` of kernel `source`, compiled if it is in no cache; see `source_job`."""
+    job = source_job(source, entry, namespace, fastmath=fastmath, filename=filename)
+    return cached([job])[0]
 
 
 def default_namespace() -> Mapping[str, object]:

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jitorch.codegen import native
 from jitorch.codegen.compiled import CompiledKernel, Kernels
-from jitorch.codegen.facts import Facts, facts_of
 from jitorch.codegen.plan import Plan
 from jitorch.codegen.steps import Steps
 from jitorch.errors import Loc, LocatedError, raised_note
 from jitorch.ir.core import Graph
+
+if TYPE_CHECKING:
+    from jitorch.codegen.facts import Facts
 
 FASTMATH = {
     "strict": frozenset[str](),
@@ -57,6 +59,8 @@ class Executable:
     @cached_property
     def facts(self) -> Facts:
         """What fused, what did not and why, and what memory is used again."""
+        from jitorch.codegen.facts import facts_of
+
         return facts_of(self.graph, self._steps, self.plan.memory)
 
     def code(self, stage: str) -> str:

@@ -1,25 +1,16 @@
-"""The steps of a plan that run native code: launches of kernels, and loops with a driver."""
+"""The steps of a plan that run native code: launches of kernels, and loops with a driver.
+
+The latter are written by `codegen/loop_steps.py`, which is imported at the first loop.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from jitorch.codegen.admit import raise_native
 from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
-from jitorch.codegen.driver import write_driver
-from jitorch.codegen.driver_base import (
-    Address,
-    Arena,
-    Driver,
-    DriverSlot,
-    Known,
-    Outer,
-    OuterStride,
-    Result,
-)
-from jitorch.codegen.driver_values import Unsupported
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.native import NativeFunction
@@ -39,7 +30,10 @@ from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS
-from jitorch.ir.types import BY_TAG, ListType, ScalarType, TensorType
+from jitorch.ir.types import BY_TAG, TensorType
+
+if TYPE_CHECKING:
+    from jitorch.codegen.driver_base import Driver
 
 
 @dataclass
@@ -55,7 +49,10 @@ class Steps:
 
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of a graph."""
-        return PlanWriter(graph, self.kernel, self.loop, self.scan).write()
+        writer = PlanWriter(graph, self.kernel, self.loop, self.scan)
+        fused = [op for op in graph.block.ops if op.name == "fused"]
+        self.kernels.compile_all(fused, writer.memory.reuse)
+        return writer.write()
 
     # Kernels.
 
@@ -210,108 +207,6 @@ class Steps:
 
     def loop(self, plan: PlanWriter, op: Op) -> bool:
         """Write a loop as a call of a native driver; False if it can't be one."""
-        try:
-            driver = write_driver(
-                op, plan.made, set(plan.sizes), self.kernels.compile, plan.only_stacked
-            )
-        except Unsupported as reason:
-            self.reasons.append(f"the loop at {op.loc} runs in Python: {reason}")
-            return False
-        function = self.kernels.compile_driver(driver.source)
-        self.drivers.append((driver, function))
-        self.native_loops.append(op)
-        self.drive(plan, op, driver, function)
-        return True
+        from jitorch.codegen.loop_steps import write_loop
 
-    def drive(self, plan: PlanWriter, op: Op, driver: Driver, function: NativeFunction) -> None:
-        names = [self.result(plan, op, i, driver) for i in range(len(op.outputs))]
-        arena = plan.names.own("arena")
-        plan.line(f"{arena} = empty({plan.size(driver.arena)}, {plan.dtype(BY_TAG['u8'])})")
-        words = [self.driver_word(plan, op, slot, names, arena) for slot in driver.slots]
-        layout = "".join("d" if s.kind == "float" else "q" for s in driver.slots)
-        pointers = sum(s.kind == "pointer" for s in driver.slots)
-        head = [str(function.address), "1", "1", str(pointers), "0", "0"]
-        table = self.call(plan, layout, head + words, "loop")
-        self.take_results(plan, op, driver, names, table)
-
-    def result(self, plan: PlanWriter, op: Op, index: int, driver: Driver) -> str:
-        """Write the memory of a result and return its name."""
-        v, init = op.outputs[index], op.inputs[index + 2]
-        name = plan.names.new(v.hint)
-        if isinstance(v.type, TensorType):
-            assert isinstance(init.type, TensorType)
-            plan.line(f"{name} = empty({plan.shape(init.type)}, {plan.dtype(init.type.dtype)})")
-        elif isinstance(v.type, ListType):
-            assert isinstance(init.type, ListType)
-            item = init.type.item
-            assert isinstance(item, TensorType)
-            start, trips = plan.of[init], plan.of[op.inputs[0]]
-            room = f"len({start}) + {driver.appends[index]} * max({trips}, 0)"
-            shape = ", ".join([room, *(plan.size(d) for d in item.shape)])
-            plan.line(f"{name} = empty(({shape},), {plan.dtype(item.dtype)})")
-            plan.line(f"if {start}: {name}[:len({start})] = {start}")
-        return name
-
-    def driver_word(
-        self, plan: PlanWriter, op: Op, slot: DriverSlot, names: Sequence[str], arena: str
-    ) -> str:
-        match slot.source:
-            case Outer(value) if isinstance(value.type, TensorType):
-                return f"id({plan.of[value]})"
-            case Outer(value) if isinstance(value.type, ListType):
-                return f"len({plan.of[value]})"
-            case Outer(value):
-                return plan.of[value]
-            case Known(name):
-                return plan.size(symbol(name))
-            case OuterStride(value, dim):
-                t = value.type
-                assert isinstance(t, TensorType)
-                return f"{plan.of[value]}.strides[{dim}] // {t.dtype.itemsize}"
-            case Address(kernel):
-                return str(kernel.function.address)
-            case Arena():
-                return f"id({arena})"
-            case Result(index) if slot.kind == "pointer":
-                return f"id({names[index]})"
-        return "0"
-
-    def take_results(
-        self, plan: PlanWriter, op: Op, driver: Driver, names: Sequence[str], table: str
-    ) -> None:
-        """Write the check for errors and what gives the results their names."""
-        returned = [
-            (k, s)
-            for k, s in enumerate(driver.slots)
-            if s.kind != "pointer" and isinstance(s.source, Result)
-        ]
-        error = next(k for k, s in enumerate(driver.slots) if s.name == "error_0")
-        if driver.failures:
-            read = plan.constant("read", struct.Struct("3q").unpack_from)
-            failures = plan.constant("failures", driver.failures)
-            raise_ = plan.constant("raise_native", raise_native)
-            plan.line(f"{raise_}({failures}, *{read}({table}, {8 * (HEAD + error)}))")
-        for k, slot in returned:
-            assert isinstance(slot.source, Result)
-            name = names[slot.source.index]
-            read = plan.constant(
-                "read", struct.Struct("d" if slot.kind == "float" else "q").unpack_from
-            )
-            text = f"{read}({table}, {8 * (HEAD + k)})[0]"
-            t = op.outputs[slot.source.index].type
-            if isinstance(t, TensorType):
-                given = ", ".join(plan.of[v] for v in driver.given[slot.source.index])
-                both = plan.constant("read", struct.Struct("2q").unpack_from)
-                where = f"*{both}({table}, {8 * (HEAD + k)})"
-                plan.line(f"{name} = handed_back({name}, ({given},), {where})")
-            elif isinstance(t, ListType):
-                rows = plan.names.own(f"{name}_rows")
-                plan.line(f"{rows} = {name}[:{text}]")
-                plan.rows[op.outputs[slot.source.index]] = rows
-                if op.outputs[slot.source.index] not in plan.only_stacked:
-                    # `[i, ...]`: an item without dimensions stays an array
-                    plan.line(f"{name} = [{rows}[i, ...] for i in range(len({rows}))]")
-            else:
-                boolean = isinstance(t, ScalarType) and t.kind == "bool"
-                plan.line(f"{name} = bool({text})" if boolean else f"{name} = {text}")
-        plan.close(op, names)
+        return write_loop(self, plan, op)

@@ -120,7 +120,7 @@ class _Pool:
     """The native pool of this process."""
 
     def __init__(self) -> None:
-        self._setup = _compiled_pool()
+        (self._setup,) = native.cached([pool_job()])
         self._setup.keep()  # its workers run in it until the process ends
         self._table = (ctypes.c_int64 * 1)()
         self.configure(get_num_threads(), fresh=True)
@@ -131,9 +131,9 @@ class _Pool:
         self._setup(ctypes.addressof(self._table), threads if pool.available() else 1, int(fresh))
 
 
-def _compiled_pool() -> NativeFunction:
-    text = pool.text() if pool.available() else _SERIAL
-    return native.cached(native.kernel_key(text), lambda: native.compile_llvm([text], pool.SYMBOL))
+def pool_job() -> native.Job:
+    """The pool as something to have compiled."""
+    return native.llvm_job(pool.text() if pool.available() else _SERIAL, pool.SYMBOL)
 
 
 # Where there are no POSIX threads.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -289,5 +288,7 @@ def _is_ours(owner: Any) -> bool:
 
 
 def _similar(owner: Any, name: str) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, [n for n in dir(owner) if not n.startswith("_")], 1)
     return f"did you mean '{close[0]}'?" if close else ""

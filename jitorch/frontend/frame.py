@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import reprlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -252,5 +251,7 @@ class Names:
             for n in (*self.locals, *self.fn.globals, *vars(builtins))
             if not n.startswith(("$", "_"))
         ]
+        import difflib
+
         close = difflib.get_close_matches(name, names, 1)
         return f"did you mean '{close[0]}'?" if close else "define it before the function is called"

@@ -75,8 +75,8 @@ def parse_function(fn: Callable[..., Any]) -> Source:
     """Return the source of a Python function. Raises CompileError where there is none to read."""
     code = fn.__code__
     try:
-        lines, first = inspect.getsourcelines(code)
-    except (OSError, TypeError):
+        lines = _lines(fn)
+    except OSError:
         raise CompileError(
             f"can't read the source of '{fn.__qualname__}'",
             hint="define the function in a file; code typed at a prompt or made by exec() keeps no source",
@@ -84,9 +84,23 @@ def parse_function(fn: Callable[..., Any]) -> Source:
         ) from None
     tree = _parse(lines)
     # One line was added above an indented function.
-    shift = first - 1 - (1 if lines[0][:1].isspace() else 0)
+    shift = code.co_firstlineno - 1 - (1 if lines[0][:1].isspace() else 0)
     node = _find(tree, fn, shift)
     return Source(node, code.co_filename, shift, fn.__name__)
+
+
+def _lines(fn: Callable[..., Any]) -> list[str]:
+    """Return the lines of a function. Raises OSError where there are none.
+
+    `inspect.getsourcelines` looks through all modules for the function's own, which takes longer
+    than all else here.
+    """
+    code = fn.__code__
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, fn.__globals__)
+    if len(lines) < code.co_firstlineno:
+        raise OSError("could not get source code")
+    return inspect.getblock(lines[code.co_firstlineno - 1 :])
 
 
 def _parse(lines: list[str]) -> ast.Module:

@@ -189,15 +189,15 @@ class _Analysis:
     # Conclusions.
 
     def spaces(self) -> list[tuple[Shape, Axes]]:
-        """Return the shape and axes of every value and read, in order."""
-        out = []
+        """Return the shapes and axes that values and reads have, in order, each once."""
+        out: dict[tuple[Shape, Axes], None] = {}
         for op in self.ops:
             for i in range(len(op.inputs)):
                 if (op, i) in self.reads:
-                    out.append((_shape(op.inputs[i]), self.reads[op, i].shape))
+                    out[_shape(op.inputs[i]), self.reads[op, i].shape] = None
             if op.output in self.of:
-                out.append((_shape(op.output), self.of[op.output]))
-        return out
+                out[_shape(op.output), self.of[op.output]] = None
+        return list(out)
 
     def align(self) -> Axes:
         """Walk through values of one shape together, where nothing says otherwise.
