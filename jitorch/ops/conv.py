@@ -74,11 +74,21 @@ def _conv_eager(
 ) -> Any:
     if x.dtype == xp.float16:  # half precision accumulates in single
         wide = x.astype(xp.float32), w.astype(xp.float32)
-        attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        attrs: dict[str, Any] = {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+        }
         return _conv_eager(xp, *wide, **attrs).astype(xp.float16)
     (n, c, h, width), (o, per_group, kh, kw) = x.shape, w.shape
-    rows = _conv_size(h, kh, stride[0], padding[0] + padding[1], dilation[0])
-    columns = _conv_size(width, kw, stride[1], padding[2] + padding[3], dilation[1])
+    rows, columns = (
+        D.evaluate(_conv_size(*part), {})
+        for part in (
+            (h, kh, stride[0], padding[0] + padding[1], dilation[0]),
+            (width, kw, stride[1], padding[2] + padding[3], dilation[1]),
+        )
+    )
     if min(rows, columns) < 0 or c != per_group * groups:
         raise ShapeMismatch(f"conv2d: sizes {show(x.shape)} and {show(w.shape)} do not fit")
     out = xp.zeros((n, o, rows, columns), x.dtype) if w.size == 0 else None
@@ -232,7 +242,7 @@ conv_op = register(
 def pair(value: Any) -> Pair:
     """Return the two numbers that one number, or a sequence of one or two, stands for."""
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    return numbers * 2 if len(numbers) == 1 else numbers  # type: ignore[return-value]
+    return numbers * 2 if len(numbers) == 1 else numbers
 
 
 def _padding(padding: Any, kernel: Any, stride: Pair, dilation: Pair) -> Padding:

@@ -57,7 +57,7 @@ def _fold(
     """Return the fold over each window, with `fill` around the picture."""
     n, c, height, width = x.shape
     parts = zip((height, width), kernel, stride, padding, dilation, strict=True)
-    rows, columns = (_pool_size(*part, ceil) for part in parts)
+    rows, columns = (D.evaluate(_pool_size(*part, ceil), {}) for part in parts)
     if min(rows, columns) < 1:
         raise ShapeMismatch(f"pool2d: input of size {show(x.shape)} is smaller than the window")
     reach = [

@@ -10,6 +10,7 @@ import contextvars
 import ctypes
 import functools
 import importlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -22,6 +23,16 @@ _SPELLINGS = (
 )  # fmt: skip
 
 _lock = threading.Lock()  # the number of BLAS threads is one for the whole process
+
+
+def _after_fork() -> None:
+    """Another thread may have held the lock when the process forked."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.cache

@@ -87,7 +87,8 @@ def test_padding_by_name() -> None:
 
 def test_conv1d() -> None:
     x, w, b = normal(2, 4, 9), normal(6, 2, 3), normal(6)
-    got = F.conv1d(*map(jt.from_numpy, (x, w, b)), 2, 1, 1, 2).numpy()
+    tensors = [jt.from_numpy(each) for each in (x, w, b)]
+    got = F.conv1d(tensors[0], tensors[1], tensors[2], 2, 1, 1, 2).numpy()
     want = naive(x[:, :, None], w[:, :, None], (1, 2), [(0, 0), (1, 1)], (1, 1), 2)[:, :, 0]
     np.testing.assert_allclose(got, want + b[:, None], rtol=0, atol=1e-5)
 
