@@ -133,6 +133,7 @@ class Kernels:
     def __init__(self, fastmath: frozenset[str]) -> None:
         self.fastmath = fastmath
         self.by_name: dict[str, CompiledKernel] = {}
+        self.written: dict[Op, tuple[Kernel, str, str]] = {}
 
     def compile(self, op: Op, reuse: Mapping[Value, Value] = NOTHING) -> CompiledKernel:
         """Return the kernel of a `fused` op, compiled now if it is in no cache.
@@ -140,7 +141,8 @@ class Kernels:
         `reuse` has results that may take the memory of an operand; `sharing` tells which of them
         do.
         """
-        kernel, name, source = _written(op, reuse)
+        known = op in self.written
+        kernel, name, source = self.written.pop(op) if known else _written(op, reuse)
         if name not in self.by_name:
             (function,) = native.cached([self.job(name, source)])
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
@@ -149,9 +151,8 @@ class Kernels:
 
     def compile_all(self, ops: Sequence[Op], reuse: Mapping[Value, Value]) -> None:
         """Compile the kernels of several ops, with what launches them; sooner than one by one."""
-        written = {
-            name: (kernel, source) for kernel, name, source in (_written(op, reuse) for op in ops)
-        }
+        self.written = {op: _written(op, reuse) for op in ops}  # `compile` comes for them
+        written = {name: (kernel, source) for kernel, name, source in self.written.values()}
         jobs = [self.job(name, source) for name, (_, source) in written.items()]
         functions = native.cached([*launch.jobs(), *jobs])[-len(jobs) :] if jobs else []
         for (name, (kernel, source)), function in zip(written.items(), functions, strict=True):
