@@ -91,8 +91,7 @@ def _conv_eager(
     )
     if min(rows, columns) < 0 or c != per_group * groups:
         raise ShapeMismatch(f"conv2d: sizes {show(x.shape)} and {show(w.shape)} do not fit")
-    out = xp.zeros((n, o, rows, columns), x.dtype) if w.size == 0 else None
-    out = xp.empty((n, o, rows, columns), x.dtype) if out is None else out
+    out = (xp.empty if w.size else xp.zeros)((n, o, rows, columns), x.dtype)
     if out.size == 0 or w.size == 0:
         return out
     windows = _Windows(xp, x, (kh, kw), stride, padding, dilation, columns)
