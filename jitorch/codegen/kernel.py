@@ -213,9 +213,11 @@ class Kernel:
 
     def extent(self, axis: Axis) -> Dim:
         """Return the size of an axis as a size expression."""
-        slots = {slot.name: slot.source for slot in self.slots}
-        source = slots.get(str(axis.size))
-        return source.value if isinstance(source, Size) else axis.size  # type: ignore[return-value]
+        if isinstance(axis.size, int):
+            return axis.size
+        source = next(slot.source for slot in self.slots if slot.name == axis.size)
+        assert isinstance(source, Size)
+        return source.value
 
     def carried(self, number: int) -> list[tuple[str, str]]:
         """Return (name, dtype) of what the end of a pass defines and a later pass uses."""
