@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from jitorch.codegen import cache
 
@@ -189,7 +190,11 @@ def _optimise(module: Any, machine: Any) -> None:
     options.slp_vectorization = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager()
+    passes.run(module, builder)
+    # llvmlite's own class inherits two `_dispose` and finds the empty one first: 70 kB a module.
+    NewPassManager._dispose(passes)
+    passes.detach()
 
 
 def assembly(code: ObjectCode | str) -> str:
