@@ -11,6 +11,7 @@ from jitorch.codegen import launch, native, numba_cpu
 from jitorch.codegen.kernel import Input, Kernel, Layout, Load, Output, Statement, Store
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.schedule import schedule
+from jitorch.codegen.strides import NO_PARTS, Strides
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, floordiv, product
 from jitorch.passes.cost import work
@@ -134,15 +135,21 @@ class Kernels:
         self.fastmath = fastmath
         self.by_name: dict[str, CompiledKernel] = {}
         self.written: dict[Op, tuple[Kernel, str, str]] = {}
+        self.made: dict[Value, Op] = {}  # what the programs' values are made by
 
-    def compile(self, op: Op, reuse: Mapping[Value, Value] = NOTHING) -> CompiledKernel:
+    def compile(
+        self,
+        op: Op,
+        reuse: Mapping[Value, Value] = NOTHING,
+        strides: Mapping[Value, Strides] = NO_PARTS,
+    ) -> CompiledKernel:
         """Return the kernel of a `fused` op, compiled now if it is in no cache.
 
         `reuse` has results that may take the memory of an operand; `sharing` tells which of them
-        do.
+        do. `strides` has results that are parts of other tensors.
         """
         known = op in self.written
-        kernel, name, source = self.written.pop(op) if known else _written(op, reuse)
+        kernel, name, source = self.written.pop(op) if known else self.write(op, reuse, strides)
         if name not in self.by_name:
             (function,) = native.cached([self.job(name, source)])
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
@@ -151,12 +158,22 @@ class Kernels:
 
     def compile_all(self, ops: Sequence[Op], reuse: Mapping[Value, Value]) -> None:
         """Compile the kernels of several ops, with what launches them; sooner than one by one."""
-        self.written = {op: _written(op, reuse) for op in ops}  # `compile` comes for them
+        self.written = {op: self.write(op, reuse) for op in ops}  # `compile` comes for them
         written = {name: (kernel, source) for kernel, name, source in self.written.values()}
         jobs = [self.job(name, source) for name, (_, source) in written.items()]
         functions = native.cached([*launch.jobs(), *jobs])[-len(jobs) :] if jobs else []
         for (name, (kernel, source)), function in zip(written.items(), functions, strict=True):
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
+
+    def write(
+        self,
+        op: Op,
+        reuse: Mapping[Value, Value],
+        strides: Mapping[Value, Strides] = NO_PARTS,
+    ) -> tuple[Kernel, str, str]:
+        """Return the kernel of a `fused` op, its name and its source."""
+        kernel = schedule(op, self.made, strides)
+        return kernel, *numba_cpu.source(kernel, sharing(kernel, op, reuse))
 
     def job(self, name: str, source: str) -> native.Job:
         return native.source_job(source, name, _namespace, fastmath=self.fastmath)
@@ -170,12 +187,6 @@ class Kernels:
             _namespace,
             fastmath=self.fastmath,
         )
-
-
-def _written(op: Op, reuse: Mapping[Value, Value]) -> tuple[Kernel, str, str]:
-    """Return the kernel of a `fused` op, its name and its source."""
-    kernel = schedule(op)
-    return kernel, *numba_cpu.source(kernel, sharing(kernel, op, reuse))
 
 
 def _namespace() -> dict[str, object]:

@@ -17,13 +17,13 @@ What goes wrong is reported by a number in the argument table. Whatever has no p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 
-from jitorch.codegen.compiled import CompiledKernel
-from jitorch.codegen.driver_base import Driver, Outer, Result
+from jitorch.codegen.driver_base import CompileKernel, Driver, Outer, Result
 from jitorch.codegen.driver_ops import DriverOps
 from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
+from jitorch.codegen.paired import PairedWrite, paired_write
 from jitorch.ir.alias import reachable
 from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.dims import Dim, product
@@ -36,7 +36,7 @@ def write_driver(
     op: Op,
     outside: dict[Value, Op],
     known: set[str],
-    compile_kernel: Callable[[Op], CompiledKernel],
+    compile_kernel: CompileKernel,
     private: Container[Value] = (),
 ) -> Driver:
     """Return the driver of a `loop` op. Raises Unsupported where it can't be one.
@@ -124,7 +124,11 @@ class _Writer(DriverOps):
         found = self.env[v]
         match found:
             case TensorRef():
-                if found.root not in self.mutable:
+                if found.root in self.pairs:
+                    self.line(f"if {found.address} != {where}:")
+                    copied = f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})"
+                    self.line(f"    {copied}")
+                elif found.root not in self.mutable:
                     self.tell_memory(index, found.address)
                     self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
             case ListRef():
@@ -163,8 +167,10 @@ class _Writer(DriverOps):
         self.line(f"while {index} < {trips} and {going}:")
         self.depth += 1
         self.nesting += 1
+        before = set(self.checked)
         self.plan_appends(body)
         self.block(body)
+        self.checked = before
         self.nesting -= 1
         self.carry_on(body, carried, roots)
         self.line(f"{going} = {self.scalar(body.results[0])}")
@@ -186,6 +192,11 @@ class _Writer(DriverOps):
             for symbol, d in zip(t.shape, first.type.shape, strict=True):
                 self.same_size(symbol, d)
             if self.mutation.is_changed(op, i):
+                paired = None
+                if first.root not in self.mutable:
+                    paired = paired_write(op, i, self.is_fixed)
+                if paired is not None:
+                    return self.carry_pair(i, v, first, name, outermost, paired)
                 return self.carry_memory(i, v, first, name, outermost)
             self.line(f"{name} = {first.address}")
             self.env[v] = TensorRef(name, first.type, None)
@@ -195,18 +206,32 @@ class _Writer(DriverOps):
         self.learn(t, name)
         return name
 
+    def carry_pair(
+        self, i: int, v: Value, first: TensorRef, name: str, outermost: bool, paired: PairedWrite
+    ) -> str:
+        """Write the variables of a tensor whose two copies take turns."""
+        other = self.names.own(f"next_{v.hint or 'x'}")
+        for variable in (name, other):
+            self.line(f"{variable} = {self.room(i, first, v, outermost and variable == name)}")
+            self.line(f"copy_bytes({variable}, {first.address}, {self.bytes(first.type)})")
+        self.env[v] = TensorRef(name, first.type, None, v)
+        self.pairs[v] = other
+        self.parts[paired.made] = TensorRef(other, first.type, None), paired
+        return name
+
+    def room(self, i: int, first: TensorRef, v: Value, outermost: bool) -> str:
+        """Return the address of memory for a carried tensor: where the result goes, or new."""
+        if outermost:
+            return self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
+        return self.allocate(product(first.type.shape), first.type.dtype.itemsize, v.hint)
+
     def carry_memory(self, i: int, v: Value, first: TensorRef, name: str, outermost: bool) -> str:
         """Write the variable of a tensor that the loop writes to; inner loops share its memory."""
         if first.root in self.mutable:
             self.line(f"{name} = {first.address}")
             self.env[v] = replace(first, address=name)
             return name
-        count, itemsize = product(first.type.shape), first.type.dtype.itemsize
-        if outermost:
-            room = self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
-        else:
-            room = self.allocate(count, itemsize, v.hint)
-        self.line(f"{name} = {room}")
+        self.line(f"{name} = {self.room(i, first, v, outermost)}")
         self.line(f"copy_bytes({name}, {first.address}, {self.bytes(first.type)})")
         self.mutable.add(v)
         self.env[v] = TensorRef(name, first.type, None, v)
@@ -280,6 +305,8 @@ class _Writer(DriverOps):
                 continue
             if isinstance(found, Scalar):
                 updates.append((carried[i], found.text))
+            elif param in self.pairs:
+                updates += [(carried[i], self.pairs[param]), (self.pairs[param], carried[i])]
             elif isinstance(found, ListRef):
                 if not isinstance(mine, ListRef) or mine.buffer != found.buffer:
                     raise self.unsupported("lists change places")
@@ -428,13 +455,13 @@ class _Writer(DriverOps):
         for number, block in enumerate(op.blocks):
             self.line("else:" if number else f"if {self.scalar(op.inputs[0])}:")
             self.depth += 1
-            known = dict(self.sizes)
+            known, checked = dict(self.sizes), set(self.checked)
             self.block(block)
             found = [self.ref(v) for v in block.results]
             for name, ref in zip(names, found, strict=True):
                 self.line(f"{name} = {self.choice(ref)}")
             self.line("pass")
-            self.sizes = known
+            self.sizes, self.checked = known, checked
             outs = (
                 found
                 if number == 0

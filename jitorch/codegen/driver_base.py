@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
 from jitorch.codegen.compiled import CompiledKernel
 from jitorch.codegen.driver_values import Ref, Scalar, TensorRef, Unsupported
 from jitorch.codegen.names import Names
+from jitorch.codegen.paired import PairedWrite
+from jitorch.codegen.strides import Strides
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value, uses
 from jitorch.ir.dims import Dim, floordiv, product, python_source, substitute, symbols
@@ -71,6 +73,9 @@ class Result:
     index: int
 
 
+# The kernel of a fused op, given the strides of results that are parts of other tensors.
+CompileKernel = Callable[[Op, Mapping[Value, Strides]], CompiledKernel]
+
 DriverSource = Union[Outer, Known, OuterStride, Address, Arena, Result, None]
 
 
@@ -100,7 +105,7 @@ class DriverText:
     loop_op: Op
     outside: dict[Value, Op]
     known: set[str]
-    compile_kernel: Callable[[Op], CompiledKernel]
+    compile_kernel: CompileKernel
     names: Names = field(default_factory=Names)
     head: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -117,6 +122,11 @@ class DriverText:
     forward: dict[Value, str] = field(default_factory=dict)  # value -> address to compute it at
     open: dict[str, Dim] = field(default_factory=dict)  # sizes that parameters leave open
     mutable: set[Value | None] = field(default_factory=set)  # tensors that the loop writes to
+    # carried tensor -> the copy that is written next
+    pairs: dict[Value | None, str] = field(default_factory=dict)
+    # result of a kernel -> the tensor that it is a part of, and how
+    parts: dict[Value, tuple[TensorRef, PairedWrite]] = field(default_factory=dict)
+    checked: set[object] = field(default_factory=set)  # slices known to lie within their tensors
     messages: dict[Value, str] = field(default_factory=dict)  # strings
 
     def __post_init__(self) -> None:
@@ -125,6 +135,10 @@ class DriverText:
         self.mutation = Mutation(self.loop_op)
 
     # Text.
+
+    def is_fixed(self, d: Dim) -> bool:
+        """Whether a size is known before the loop, so the same in every iteration."""
+        return all(name in self.known for name in symbols(substitute(d, self.open)))
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self.depth + text)
@@ -147,11 +161,9 @@ class DriverText:
 
     def fixed_size(self, d: Dim) -> str:
         """Return the text of a size that does not change while the loop runs."""
-        d = substitute(d, self.open)
-        for name in symbols(d):
-            if name not in self.known:
-                raise self.unsupported(f"the size {d} changes from one iteration to the next")
-        return self.size(d)
+        if not self.is_fixed(d):
+            raise self.unsupported(f"the size {d} changes from one iteration to the next")
+        return self.size(substitute(d, self.open))
 
     def allocate(self, count: Dim, itemsize: int, name: str) -> str:
         """Return the name of the address of new working memory."""

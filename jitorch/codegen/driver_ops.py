@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from jitorch.codegen.driver_base import Address, DriverText
 from jitorch.codegen.driver_values import Scalar, TensorRef, view
 from jitorch.codegen.expression import constant, expression
 from jitorch.codegen.kernel import Input, Layout, Number, Output, Scratch, Size, Slot, Step, Stride
+from jitorch.codegen.paired import shown_by
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
-from jitorch.ir.opdef import OPS, result_types
+from jitorch.ir.opdef import OPS
 from jitorch.ir.types import ScalarType, TensorType, bool_, float64, int64
 
 
@@ -35,6 +37,10 @@ class DriverOps(DriverText):
         self.fail("IndexOutOfRange", message, i, n)
 
     def slice_check(self, start: str, length: str, step: int, size: str) -> None:
+        check = (start, length, step, size)
+        if check in self.checked:
+            return
+        self.checked.add(check)
         over = f"{length} > 0 and {start} + ({length} - 1) * {step} >= {size}"
         self.line(f"if {start} < 0 or {length} < 0 or {over}:")
         self.fail("IndexOutOfRange", "a slice from {} on runs over the end, {}", start, size)
@@ -74,14 +80,15 @@ class DriverOps(DriverText):
 
     def write(self, op: Op) -> None:
         """Write into the memory of a carried tensor."""
+        if op.inputs[1] in self.parts:  # its kernel has put it there
+            whole, paired = self.parts[op.inputs[1]]
+            self.env[op.output] = self.part(whole, paired.writes[: paired.writes.index(op)])
+            self.parts[op.output] = whole, paired
+            return
         base, new = (self.tensor(v) for v in op.inputs)
         if base.root not in self.mutable or self.mutation.is_read_later(op):
             raise self.unsupported("a tensor is written to whose old value is still needed")
-        attrs = {k: a for k, a in op.attrs.items() if k != "view"}
-        name = op.attrs["view"]
-        assert isinstance(name, str)
-        (shown,) = result_types(name, [base.type], attrs)
-        target = self.view(Op(name, (op.inputs[0],), (Value(shown),), attrs, (), op.loc))
+        target = self.view(shown_by(op))
         if (target.address, target.strides) == (new.address, new.strides):
             self.env[op.output] = base  # written through a view of it
             return
@@ -92,6 +99,12 @@ class DriverOps(DriverText):
             new = copy
         self.copy(target, new)
         self.env[op.output] = base
+
+    def part(self, whole: TensorRef, writes: Sequence[Op]) -> TensorRef:
+        """Return what a chain of writes shows of a tensor."""
+        for write in writes:
+            whole = view(shown_by(write), whole, self.size, self.unsupported, self.slice_check)
+        return whole
 
     def copy(self, target: TensorRef, source: TensorRef) -> None:
         """Write the copying of a tensor, which may have to be repeated along some dimensions."""
@@ -137,6 +150,10 @@ class DriverOps(DriverText):
         """Return where a result of a kernel or product goes."""
         t = v.type
         assert isinstance(t, TensorType)
+        if v in self.parts:
+            whole, paired = self.parts[v]
+            self.env[v] = part = self.part(whole, paired.writes)
+            return part
         if v in self.place:
             address = self.place[v][0]
         elif v in self.forward:
@@ -148,7 +165,8 @@ class DriverOps(DriverText):
         return made
 
     def kernel(self, op: Op) -> None:
-        compiled = self.compile_kernel(op)
+        strides = {v: self.parts[v][1].strides for v in op.outputs if v in self.parts}
+        compiled = self.compile_kernel(op, strides)
         kernel = compiled.kernel
         if any(
             not r.empty for r in (OPS[o.name].reduce for o in op.blocks[0].ops) if r is not None

@@ -74,33 +74,33 @@ def view(
     """Return what a view op shows of `x`: another address, other strides."""
     t = op.output.type
     assert isinstance(t, TensorType)
-    strides = [x.stride(d, size) for d in range(x.type.ndim)]
-    axes = OPS[op.name].axes
-    attrs = dict(op.attrs)
-    if axes is not None:
-        source = axes(x.type, **attrs)
-        moved = tuple("0" if d is None else strides[d] for d in source)
-        return replace(x, type=t, strides=moved if t.strided else None)
     if op.name == "reshape" and x.strides is None:
         return replace(x, type=t)
-    dim = attrs.get("dim")
+    strides = [x.stride(d, size) for d in range(x.type.ndim)]
+    walks = OPS[op.name].walked(x.type, op.attrs)
+    if walks is None:
+        raise unsupported(f"the view '{op.name}' has no native form")
+    moved = tuple("0" if d is None else _times(strides[d], step) for d, step in walks)
+    shown = replace(x, type=t, strides=moved if t.strided else None)
+    if OPS[op.name].axes is not None:
+        return shown
+    attrs = dict(op.attrs)
+    dim = attrs["dim"]
     if op.name == "select" and isinstance(dim, int):
         index, n = size(attrs["index"]), size(x.type.shape[dim])  # type: ignore[arg-type]
         if not index.isdigit():
             index = f"({index} + {n} * ({index} < 0))"
-        address = _moved(x, index, strides[dim])
-        rest = tuple(s for d, s in enumerate(strides) if d != dim)
-        return replace(x, address=address, type=t, strides=rest if t.strided else None)
+        return replace(shown, address=_moved(x, index, strides[dim]))
     if op.name == "slice" and isinstance(dim, int):
         start, length, step = size(attrs["start"]), size(attrs["length"]), attrs["step"]  # type: ignore[arg-type]
         assert isinstance(step, int)
         check_slice(start, length, step, size(x.type.shape[dim]))
-        address = _moved(x, f"({start})", strides[dim])
-        stepped = tuple(
-            f"{s} * {step}" if d == dim and step != 1 else s for d, s in enumerate(strides)
-        )
-        return replace(x, address=address, type=t, strides=stepped if t.strided else None)
+        return replace(shown, address=_moved(x, f"({start})", strides[dim]))
     raise unsupported(f"the view '{op.name}' has no native form")
+
+
+def _times(stride: str, step: int) -> str:
+    return stride if step == 1 else f"{stride} * {step}"
 
 
 def _moved(x: TensorRef, index: str, stride: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jitorch.codegen.admit import raise_native
+from jitorch.codegen.compiled import CompiledKernel
 from jitorch.codegen.driver import write_driver
 from jitorch.codegen.driver_base import (
     Address,
@@ -22,7 +23,8 @@ from jitorch.codegen.driver_values import Unsupported
 from jitorch.codegen.launch import HEAD
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import PlanWriter
-from jitorch.ir.core import Op
+from jitorch.codegen.strides import Strides
+from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.types import BY_TAG, ListType, ScalarType, TensorType
 
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
 
 def write_loop(steps: Steps, plan: PlanWriter, op: Op) -> bool:
     """Write a loop as a call of a native driver; False if it can't be one."""
+
+    def kernel(op: Op, strides: Mapping[Value, Strides]) -> CompiledKernel:
+        return steps.kernels.compile(op, strides=strides)
+
     try:
-        driver = write_driver(
-            op, plan.made, set(plan.sizes), steps.kernels.compile, plan.only_stacked
-        )
+        driver = write_driver(op, plan.made, set(plan.sizes), kernel, plan.only_stacked)
     except Unsupported as reason:
         steps.reasons.append(f"the loop at {op.loc} runs in Python: {reason}")
         return False

@@ -9,7 +9,7 @@ back from memory what earlier passes had.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -37,6 +37,14 @@ from jitorch.codegen.kernel import (
     carried,
 )
 from jitorch.codegen.names import Names
+from jitorch.codegen.strides import (
+    NO_PARTS,
+    NOTHING_MADE,
+    Makers,
+    Strides as Known,
+    contiguous,
+    strides_of,
+)
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, product
@@ -60,9 +68,15 @@ def longest_short(ops: int) -> int:
     return 8 if ops == 1 else min(SHORT, SHORT_STATEMENTS // max(ops, 1))
 
 
-def schedule(op: Op) -> Kernel:
-    """Return the kernel of a `fused` op."""
-    return _Scheduler(op).kernel()
+def schedule(
+    op: Op, made: Makers = NOTHING_MADE, parts: Mapping[Value, Known] = NO_PARTS
+) -> Kernel:
+    """Return the kernel of a `fused` op.
+
+    `made` has the ops that made its operands, if known; `parts` the strides of results that are
+    parts of other tensors.
+    """
+    return _Scheduler(op, made, parts).kernel()
 
 
 @dataclass(frozen=True)
@@ -85,9 +99,16 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, made: Makers, parts: Mapping[Value, Known]) -> None:
         (self.body,) = op.blocks
         self.params = {v: i for i, v in enumerate(self.body.params)}
+        self.walked = {
+            v: strides_of(outer, made)
+            for v, outer in zip(self.body.params, op.inputs, strict=True)
+            if isinstance(outer.type, TensorType)
+        }
+        results = zip(self.body.results, op.outputs, strict=True)
+        self.walked.update((v, parts[outer]) for v, outer in results if outer in parts)
         self.domain = analyse(self.body.ops)
         self.ops = [o for o in self.body.ops if OPS[o.name].axes is None]
         self.producer = {o.output: o for o in self.ops}
@@ -142,11 +163,11 @@ class _Scheduler:
     def strides(self, v: Value, axes: Axes) -> Strides:
         t = v.type
         assert isinstance(t, TensorType)
+        known = self.walked[v] if v in self.walked else contiguous(t)
         out: Strides = {}
-        for d, axis in enumerate(axes):
+        for d, (axis, stride) in enumerate(zip(axes, known, strict=True)):
             if axis is not None:
-                runtime = t.strided and v in self.params
-                out[axis] = Stride(self.params[v], d) if runtime else product(t.shape[d + 1 :])
+                out[axis] = Stride(self.params[v], d) if stride is None else stride
         return out
 
     def accesses(self) -> list[Strides]:

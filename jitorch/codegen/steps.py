@@ -27,6 +27,7 @@ from jitorch.codegen.scan import (
     lines_of,
 )
 from jitorch.codegen.short import ShortFolds, short_folds
+from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS
@@ -49,6 +50,7 @@ class Steps:
 
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of a graph."""
+        self.kernels.made.update(makers(graph))
         writer = PlanWriter(graph, self.kernel, self.loop, self.scan)
         fused = [op for op in graph.block.ops if op.name == "fused"]
         self.kernels.compile_all(fused, writer.memory.reuse)

@@ -15,6 +15,7 @@ from jitorch.ir.types import DType, Type
 
 Infer = Callable[..., Type | tuple[Type, ...]]
 Axes = tuple[int | None, ...]
+Walks = tuple[tuple[int | None, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ class OpDef:
               dimension each result dimension is (None: a new one of size 1, or a broadcast); free
               inside a kernel
     view      whether the result shares memory with the first input
+    walks     for views that are no renaming: `walks(input_type, **attrs)` tells for each result
+              dimension which input dimension it walks along, and in what steps
     compose   for composite ops: the op written in other ops; gives `eager` and `infer`
     pure      no side effect and the same result each time: may be merged, moved and dropped
     total     never raises at run time on inputs that its type rule takes, so may run where it was
@@ -100,6 +103,7 @@ class OpDef:
     scan: Scan | None = None
     axes: Callable[..., Axes] | None = None
     view: bool = False
+    walks: Callable[..., Walks] | None = None
     compose: Callable[..., Any] | None = None
     pure: bool = True
     total: bool | None = None
@@ -110,6 +114,14 @@ class OpDef:
     @property
     def elementwise(self) -> bool:
         return self.scalar is not None
+
+    def walked(self, x: Type, attrs: Mapping[str, Any]) -> Walks | None:
+        """Return what each dimension of a view of `x` walks along, if the entry tells."""
+        if self.walks is not None:
+            return self.walks(x, **attrs)
+        if self.axes is None or not self.view:
+            return None
+        return tuple((d, 1) for d in self.axes(x, **attrs))
 
     @property
     def never_raises(self) -> bool:

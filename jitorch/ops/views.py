@@ -179,6 +179,9 @@ slice_op = register(
         eager=_slice_eager,
         infer=_slice_infer,
         view=True,
+        walks=lambda x, *, dim, step, **_: tuple(
+            (d, step if d == dim else 1) for d in range(x.ndim)
+        ),
         samples=_samples(
             {"dim": 2, "start": 1, "length": 2, "step": 2},
             {"dim": 0, "start": 0, "length": 1, "step": 1},
@@ -217,6 +220,7 @@ select_op = register(
         eager=_select_eager,
         infer=_select_infer,
         view=True,
+        walks=lambda x, *, dim, **_: tuple((d, 1) for d in range(x.ndim) if d != dim),
         samples=_samples({"dim": 0, "index": 1}, {"dim": 2, "index": -4}),
     )
 )
