@@ -68,6 +68,10 @@ from jitorch.ops.statistics import *
 from jitorch.printing import set_printoptions as set_printoptions
 from jitorch.size import Size as Size
 from jitorch.tensor import Tensor as Tensor
+from jitorch.threads import (
+    get_num_threads as get_num_threads,
+    set_num_threads as set_num_threads,
+)
 
 __version__ = "0.1.0"
 

@@ -94,7 +94,8 @@ def _machine() -> Iterator[Finding]:
     yield Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
     if importlib.util.find_spec("llvmlite") is None:
         return
-    from jitorch.codegen import native, threads
+    from jitorch import threads
+    from jitorch.codegen import native
 
     have = {f[1:] for f in native.cpu_features().split(",") if f.startswith("+")}
     vectors = [v for v in _VECTORS if v in have]

@@ -22,6 +22,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jitorch.threads import blas_was_loaded
+
 ROUTINES = ("sgemm", "dgemm", "sgemv", "dgemv")
 
 
@@ -42,7 +44,13 @@ def blas_address(name: str) -> int:
 @functools.cache
 def _cython_blas() -> Any:
     """SciPy's module of BLAS addresses."""
-    name = "scipy.linalg.cython_blas"
+    try:
+        return _import_blas("scipy.linalg.cython_blas")
+    finally:
+        blas_was_loaded()
+
+
+def _import_blas(name: str) -> Any:
     if "scipy.linalg" not in sys.modules:
         # The package around it takes ten times as long to import as the module itself.
         with contextlib.suppress(Exception):

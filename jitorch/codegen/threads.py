@@ -1,119 +1,23 @@
-"""Running kernels over threads: how many, and the pool that does it.
+"""Running kernels over threads: the pool that does it.
 
 The pool is native code (see `pool`), compiled by llvmlite on first use and kept in the disk cache
 like any kernel. Python threads may launch at once, kernels may launch kernels, and a forked child
-starts workers of its own.
+starts workers of its own. `jitorch.threads` says how many threads there are.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import math
 import os
 import threading
-from pathlib import Path
 
 from jitorch.codegen import native, pool
 from jitorch.codegen.native import NativeFunction
+from jitorch.threads import get_num_threads, on_change
 
 _PARALLEL_FOR = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)  # see native._ENTRY
-
-
-# ------------------------------------------------------------------------------ number of threads
-
-
-def available_cpus() -> int:
-    """The processors this process may use: by affinity, and by the quota of its control group."""
-    try:
-        count = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        count = os.cpu_count() or 1
-    quota = _cpu_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
-    return max(1, count if quota is None else min(count, math.ceil(quota)))
-
-
-def _cpu_quota(root: Path, membership: Path) -> float | None:
-    """The tightest CPU limit of our control group and those around it, in processors."""
-    limits = []
-    for folder in _group_folders(root, membership):
-        limit = _read_quota(folder)
-        if limit is not None:
-            limits.append(limit)
-    return min(limits, default=None)
-
-
-def _group_folders(root: Path, membership: Path) -> list[Path]:
-    """The folders that may hold a limit: version 2 groups, and the cpu controller of version 1."""
-    try:
-        lines = membership.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        lines = []
-    folders = [root, root / "cpu"]  # inside a container the root is the group itself
-    for line in lines:
-        controllers, _, path = line.partition(":")[2].partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        base = root / controllers if controllers else root
-        folder = base / path.lstrip("/")
-        folders += [each for each in (folder, *folder.parents) if each.is_relative_to(base)]
-    return list(dict.fromkeys(folders))
-
-
-def _read_quota(folder: Path) -> float | None:
-    """The limit of one control group, in processors."""
-    for read in (_read_quota_v2, _read_quota_v1):
-        try:
-            quota, period = read(folder)
-        except (OSError, ValueError):
-            continue
-        if quota > 0 and period > 0:
-            return quota / period
-    return None
-
-
-def _read_quota_v2(folder: Path) -> tuple[int, int]:
-    quota, period = (folder / "cpu.max").read_text().split()
-    return int(quota), int(period)  # "max" is no number: no limit
-
-
-def _read_quota_v1(folder: Path) -> tuple[int, int]:
-    quota = int((folder / "cpu.cfs_quota_us").read_text())
-    return quota, int((folder / "cpu.cfs_period_us").read_text())
-
-
-def _initial_threads() -> int:
-    """JITORCH_NUM_THREADS, else OMP_NUM_THREADS, else what the machine gives."""
-    for name in ("JITORCH_NUM_THREADS", "OMP_NUM_THREADS"):
-        first = os.environ.get(name, "").split(",")[0].strip()  # OpenMP lists one per level
-        if first.isdigit() and int(first) > 0:
-            return int(first)
-    return available_cpus()
-
-
-_threads: int | None = None
 _lock = threading.Lock()
-
-
-def get_num_threads() -> int:
-    """How many threads kernels run on, the caller's included."""
-    global _threads
-    if _threads is None:
-        _threads = _initial_threads()
-    return _threads
-
-
-def set_num_threads(count: int) -> None:
-    """Run kernels on `count` threads, the caller's included."""
-    global _threads
-    if count < 1:
-        raise ValueError(f"the number of threads must be at least 1, not {count}")
-    _threads = count
-    if _pool.cache_info().currsize:
-        _pool().configure(count)
-
-
-# ----------------------------------------------------------------------------------------- launch
 
 
 class _Pool:
@@ -155,6 +59,14 @@ define void @{pool.SYMBOL}(i64 %table, i64 %threads, i64 %fresh) {{
 def _pool() -> _Pool:
     with _lock:
         return _Pool()
+
+
+def _configure(count: int) -> None:
+    if _pool.cache_info().currsize:
+        _pool().configure(count)
+
+
+on_change(_configure)
 
 
 def parallel_for_address() -> int:

@@ -7,20 +7,14 @@ copies, so here BLAS gets one thread and the blocks of work are shared out.
 from __future__ import annotations
 
 import contextvars
-import ctypes
-import functools
-import importlib
 import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from jitorch.threads import blas_libraries, get_num_threads
 
-_SPELLINGS = (
-    "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads",
-    "openblas_{}_num_threads64_", "openblas_{}_num_threads",
-)  # fmt: skip
+T = TypeVar("T")
 
 _lock = threading.Lock()  # the number of BLAS threads is one for the whole process
 
@@ -35,37 +29,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-@functools.cache
-def _blas_threads() -> tuple[Callable[[], int], Callable[[int], Any]] | None:
-    """Return what reads and what sets the number of threads of NumPy's BLAS, if it is OpenBLAS."""
-    try:
-        module = importlib.import_module("numpy._core._multiarray_umath")
-        library = ctypes.CDLL(str(module.__file__))
-    except (ImportError, OSError):
-        return None
-    for name in _SPELLINGS:
-        if hasattr(library, name.format("get")) and hasattr(library, name.format("set")):
-            return getattr(library, name.format("get")), getattr(library, name.format("set"))
-    return None
-
-
 def run_all(start: Callable[[], Callable[[T], None]], tasks: Sequence[T]) -> None:
-    """Do `work(task)` for all tasks, on as many threads as BLAS uses.
+    """Do `work(task)` for all tasks, on as many threads as kernels use.
 
     Each thread calls `start()` for a `work` with scratch memory of its own.
     """
-    blas = _blas_threads()
-    if blas is None or len(tasks) < 2:
+    count = min(get_num_threads(), len(tasks))
+    if count < 2:
         _drain(start, iter(tasks), [])
         return
-    get, set_ = blas
     with _lock:
-        count = get()
-        set_(1)
+        before = [(library, library.num_threads) for library in blas_libraries()]
+        for library, _ in before:
+            library.set_num_threads(1)
         try:
-            _share(start, tasks, min(count, len(tasks)))
+            _share(start, tasks, count)
         finally:
-            set_(count)
+            for library, threads in before:
+                library.set_num_threads(threads)
 
 
 def _share(start: Callable[[], Callable[[T], None]], tasks: Sequence[T], threads: int) -> None:

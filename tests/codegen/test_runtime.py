@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from jitorch.codegen import threads
+import jitorch as jt
 from jitorch.codegen.runtime import compile_graph
 from jitorch.errors import IndexOutOfRange
 from jitorch.ir.interp import interpret
@@ -227,14 +227,14 @@ def test_a_full_sum_is_as_accurate_as_numpy(n: int) -> None:
 def test_sums_do_not_depend_on_the_number_of_threads() -> None:
     x = normal(2_000_000)
     executable = compiled(SUM)
-    before = threads.get_num_threads()
+    before = jt.get_num_threads()
     try:
         found = []
         for count in (1, 2, 3):
-            threads.set_num_threads(count)
+            jt.set_num_threads(count)
             found.append(float(executable.run([x])[0]))
     finally:
-        threads.set_num_threads(before)
+        jt.set_num_threads(before)
     assert len(set(found)) == 1
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jitorch.codegen import threads
+import jitorch as jt
 from jitorch.codegen.runtime import Executable
 from jitorch.codegen.scan import BAND, PART
 from jitorch.ir.types import BY_TAG
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.numba
 @pytest.fixture
 def four_threads() -> Iterator[None]:
     """Run on four threads; the number is what it was afterwards."""
-    before = threads.get_num_threads()
-    threads.set_num_threads(4)
+    before = jt.get_num_threads()
+    jt.set_num_threads(4)
     yield
-    threads.set_num_threads(before)
+    jt.set_num_threads(before)
 
 
 def graph(op: str, tag: str, rank: int, dim: int, layout: str = "") -> str:
@@ -123,7 +123,7 @@ def test_the_number_of_threads_changes_nothing(shape: tuple[int, ...], dim: int)
     executable = compiled(graph("cumsum", "f64", 2, dim))
     results = []
     for count in (1, 2, 3, 7):
-        threads.set_num_threads(count)
+        jt.set_num_threads(count)
         results += [executable.run([x])[0] for _ in range(5)]
     np.testing.assert_allclose(results[0], x.cumsum(dim), atol=1e-9)
     for other in results:

@@ -7,12 +7,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import jitorch as jt
 from jitorch.codegen import native, threads
 
 pytestmark = pytest.mark.numba
@@ -22,10 +22,10 @@ Loop = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def _four_threads() -> Iterator[None]:
-    before = threads.get_num_threads()
-    threads.set_num_threads(4)
+    before = jt.get_num_threads()
+    jt.set_num_threads(4)
     yield
-    threads.set_num_threads(before)
+    jt.set_num_threads(before)
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_every_element_once(n: int, grain: int, count: Any, table: Any) -> None:
 def test_any_number_of_threads(number: int, count: Any, table: Any) -> None:
     x = np.zeros(5000, np.int64)
     args = table(x)
-    threads.set_num_threads(number)
-    assert threads.get_num_threads() == number
+    jt.set_num_threads(number)
+    assert jt.get_num_threads() == number
     for _ in range(50):
         threads.launch(count, args.ctypes.data, len(x), 100)
     assert (x == 50).all()
@@ -188,62 +188,14 @@ def test_needs_no_numba(run_python: Any) -> None:
 def test_processes_end_while_workers_are_about(run_python: Any) -> None:
     script = (
         "import ctypes\n"
+        "import jitorch as jt\n"
         "from jitorch.codegen import native, threads\n"
         "text = 'define void @k(i64 %a, i64 %b, i64 %c) { ret void }'\n"
         "kernel = native.load_object(native.compile_llvm([text], 'k'))\n"
-        "threads.set_num_threads(4)\n"
+        "jt.set_num_threads(4)\n"
         "for _ in range(100):\n"
         "    threads.launch(kernel, 0, 100, 1)\n"
         "print('done')"
     )
     for _ in range(3):
         assert run_python(script) == "done"
-
-
-def test_at_least_one_thread() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        threads.set_num_threads(0)
-
-
-@pytest.mark.parametrize(
-    ("environment", "number"),
-    [
-        ({"JITORCH_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3),
-        ({"OMP_NUM_THREADS": "5,2"}, 5),
-        ({"JITORCH_NUM_THREADS": "many", "OMP_NUM_THREADS": "0"}, None),
-    ],
-)
-def test_environment(
-    environment: dict[str, str], number: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("JITORCH_NUM_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert threads._initial_threads() == (number or threads.available_cpus())
-
-
-@pytest.mark.parametrize(
-    ("membership", "files", "limit"),
-    [
-        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "150000 100000"}, 1.5),
-        ("0::/", {"cpu.max": "50000 100000"}, 0.5),
-        ("0::/", {"cpu.max": "max 100000"}, None),
-        (
-            "4:memory:/m\n3:cpu,cpuacct:/c",
-            {"cpu,cpuacct/c/cpu.cfs_quota_us": "300000", "cpu,cpuacct/c/cpu.cfs_period_us": "1000"},
-            300.0,
-        ),
-        ("3:cpu:/c", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-        ("nonsense", {"cpu.max": "what is this"}, None),
-    ],
-)
-def test_control_groups(
-    membership: str, files: dict[str, str], limit: float | None, tmp_path: Path
-) -> None:
-    for name, content in files.items():
-        path = tmp_path / "groups" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content + "\n")
-    (tmp_path / "membership").write_text(membership + "\n")
-    assert threads._cpu_quota(tmp_path / "groups", tmp_path / "membership") == limit
