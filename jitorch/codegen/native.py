@@ -110,15 +110,16 @@ def _metadata_version(package: str) -> str:
         return "unknown"
 
 
-def _own_files() -> list[tuple[str, int, int]]:
-    """The files of this package, with sizes and times of change."""
-    found = []
+def _own_files(folder: str = os.path.dirname(__file__)) -> list[tuple[str, int, int]]:
+    """The source files of this package, with sizes and times of change."""
+    found: list[tuple[str, int, int]] = []
     with contextlib.suppress(OSError):  # not installed as files
-        for folder in (Path(__file__).parent, Path(__file__).parent / "vecmath"):
-            for item in os.scandir(folder):
-                if item.name.endswith(".py"):
-                    status = item.stat()
-                    found.append((item.name, status.st_size, status.st_mtime_ns))
+        for item in os.scandir(folder):
+            if item.name.endswith(".py"):
+                status = item.stat()
+                found.append((item.name, status.st_size, status.st_mtime_ns))
+            elif item.name != "__pycache__" and item.is_dir():
+                found += _own_files(item.path)
     return sorted(found)
 
 
