@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +23,6 @@ from dataclasses import replace
 from jitorch.codegen.kernel import (
     Axis,
     Fold,
-    Index,
     Kernel,
     Layout,
     Let,
@@ -35,7 +32,14 @@ from jitorch.codegen.kernel import (
     Statement,
     Store,
 )
-from jitorch.errors import UNKNOWN, Loc
+from jitorch.codegen.writer import (
+    SourceWriter,
+    lies_across,
+    needed,
+    renamed,
+    used,
+    varying,
+)
 
 # Rounding folds are cut in blocks of this many elements, whose results are summed in double: as
 # accurate as NumPy's pairwise sums, and each block keeps the vector width of its dtype.
@@ -64,64 +68,18 @@ def source(kernel: Kernel, shared: Mapping[str, str] | None = None) -> tuple[str
     return name, f"def {name}(args, lo, hi):\n{body}\n"
 
 
-class _Writer:
+class _Writer(SourceWriter):
     def __init__(self, kernel: Kernel, shared: Mapping[str, str]) -> None:
+        super().__init__()
         self.kernel = kernel
         self.shared = shared
-        self.lines: list[str] = []
-        self.depth = 1
-        self.offsets: dict[Index, str] = {}
-        self.count = 0
         self.arrays = 0
 
-    # Lines.
+    def load(self, s: Load, address: str) -> str:
+        return f"load({s.pointer}, {address})"
 
-    def line(self, text: str, loc: Loc = UNKNOWN) -> None:
-        comment = f"  # {os.path.basename(loc.file)}:{loc.line}" if loc.known else ""
-        self.lines.append("    " * self.depth + text + comment)
-
-    @contextmanager
-    def block(self, head: str) -> Iterator[None]:
-        """Write an indented block; offsets computed in it end with it."""
-        self.line(head)
-        known = dict(self.offsets)
-        self.depth += 1
-        yield
-        self.depth -= 1
-        self.offsets = known
-
-    def statements(self, statements: Sequence[Statement], inner: str | None = None) -> None:
-        for s in statements:
-            match s:
-                case Load():
-                    self.line(
-                        f"{s.name} = load({s.pointer}, {self.address(s.index, inner)})", s.loc
-                    )
-                case Let():
-                    self.line(f"{s.name} = {s.text}", s.loc)
-                case Store():
-                    self.line(
-                        f"store({s.pointer}, {self.address(s.index, inner)}, {s.value})", s.loc
-                    )
-
-    # Addresses: the part that the innermost loop does not change is computed before it.
-
-    def prepare(self, statements: Sequence[Statement], inner: str | None) -> None:
-        """Write the offsets that the statements need outside the loop over `inner`."""
-        for s in statements:
-            if isinstance(s, (Load, Store)):
-                part = _without(s.index, inner)
-                if part not in self.offsets and not _is_plain(part):
-                    name = f"at{self.count or ''}"
-                    self.count += 1
-                    self.line(f"{name} = {_sum(part)}")
-                    self.offsets[part] = name
-
-    def address(self, index: Index, inner: str | None) -> str:
-        part = _without(index, inner)
-        terms = [self.offsets.get(part) or _sum(part)] if part else []
-        terms += [_sum(((a, s),)) for a, s in index if a == inner]
-        return " + ".join(terms) or "0"
+    def store(self, s: Store, address: str) -> str:
+        return f"store({s.pointer}, {address}, {s.value})"
 
     # The whole.
 
@@ -164,7 +122,9 @@ class _Writer:
         (axis,) = self.kernel.inner
         *others, high = self.kernel.outer
         turned = {
-            s: f"turned_{s.name}" for s in only.body if isinstance(s, Load) and _lies(s, high, axis)
+            s: f"turned_{s.name}"
+            for s in only.body
+            if isinstance(s, Load) and lies_across(s, high, axis)
         }
         for square, name in turned.items():
             self.array(name, square.tag, SQUARE * SQUARE)
@@ -221,17 +181,6 @@ class _Writer:
             self.line(f"stop = minimum({hi} - {row} * {last.size}, {last.size})")
             self.decode(row, outer)
             yield
-
-    def decode(self, row: str, axes: Sequence[Axis]) -> None:
-        """Write the axes' variables from the number of the row."""
-        if len(axes) < 2:
-            return
-        rest = row
-        for axis in reversed(axes[1:]):
-            self.line(f"{axis.name} = {rest} % {axis.size}")
-            self.line(f"over_{axis.name} = {rest} // {axis.size}")
-            rest = f"over_{axis.name}"
-        self.line(f"{axes[0].name} = {rest}")
 
     # Rows: folds along the innermost loop, accumulators in registers.
 
@@ -291,21 +240,12 @@ class _Writer:
             self.line(f"{fold.name} = {fold.step.format(acc=fold.name, x=fold.value)}", fold.loc)
         self.statements([s for s in each.body if isinstance(s, Store)], inner)
 
-    @contextmanager
-    def nested(self, axes: Sequence[Axis]) -> Iterator[None]:
-        """Write a loop over each axis, the first outermost."""
-        if not axes:
-            yield
-            return
-        with self.block(f"for {axes[0].name} in range({axes[0].size}):"), self.nested(axes[1:]):
-            yield
-
     # Columns: the innermost loop goes over outer points, accumulators in scratch arrays.
 
     def columns(self) -> None:
         column = self.kernel.outer[-1].name
         kernel = self.kernel
-        moving = _varying(kernel.row, column)
+        moving = varying(kernel.row, column)
         steady = [s for s in kernel.row if s not in moving]
         kept = [name for i in range(len(kernel.passes)) for name in kernel.carried(i)]
         for name, tag in kept:
@@ -342,7 +282,7 @@ class _Writer:
         body = [s for s in each.body if not isinstance(s, Store)]
         stores = [s for s in each.body if isinstance(s, Store)]
         if body or each.folds or stores:
-            addressed = [*_needed(moving, each.body, each.folds), *each.body]
+            addressed = [*needed(moving, each.body, each.folds), *each.body]
             with self.column_blocks(rounding), self.column_loop(addressed):
                 self.lead_in(moving, kept, each.body, each.folds)
                 self.statements(body, column)
@@ -353,7 +293,7 @@ class _Writer:
         after = [*(s for s in moving if isinstance(s, Store) and number == 0), *each.after]
         carried = self.kernel.carried(number)
         if after or carried:
-            with self.column_loop([*_needed(moving, after, ()), *after]):
+            with self.column_loop([*needed(moving, after, ()), *after]):
                 for fold in each.folds:
                     of = "sum" if fold.rounds else "acc"
                     self.line(
@@ -408,19 +348,19 @@ class _Writer:
         folds: Sequence[Fold],
     ) -> None:
         """Write what the statements use from outside the loop over columns."""
-        needed = _needed(moving, statements, folds)
-        used = _used([*needed, *statements], folds)
+        first = needed(moving, statements, folds)
+        wanted = used([*first, *statements], folds)
         for name in dict.fromkeys(kept):
-            if name in used:
+            if name in wanted:
                 self.line(f"{name} = load(kept_{name}, lane)")
-        self.statements(needed, self.kernel.outer[-1].name)
+        self.statements(first, self.kernel.outer[-1].name)
 
     # Short: folds written out, the innermost loop goes over outer points.
 
     def short(self) -> None:
         kernel = self.kernel
         last = kernel.outer[-1].name
-        moving = _varying(kernel.row, last)
+        moving = varying(kernel.row, last)
         steady = [s for s in kernel.row if s not in moving]
         passes = [written_out(each, kernel) for each in kernel.passes]
         with self.segments("lo", "hi", kernel.outer):
@@ -452,10 +392,10 @@ class _Writer:
     def take_kept(
         self, number: int, statements: Sequence[Statement], folds: Sequence[Fold]
     ) -> None:
-        used = _used(statements, folds)
+        wanted = used(statements, folds)
         for before in range(number):
             for name, _ in self.kernel.carried(before):
-                if name in used:
+                if name in wanted:
                     self.line(f"{name} = load(kept_{name}, 0)")
 
     def split_blocks(self, each: Pass) -> None:
@@ -502,7 +442,7 @@ def written_out(each: Pass, kernel: Kernel) -> list[Statement | str]:
         body = [_element(s, at, suffix, own) for s in each.body]
         out += [s for s in body if not isinstance(s, Store)]
         for f in each.folds:
-            value = _renamed(f.value, suffix, own)
+            value = renamed(f.value, suffix, own)
             out.append(f"{f.name} = {f.step.format(acc=f.name, x=value)}")
         out += [s for s in body if isinstance(s, Store)]
     return out
@@ -511,9 +451,9 @@ def written_out(each: Pass, kernel: Kernel) -> list[Statement | str]:
 def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
     """Return a statement for one element: inner axes become numbers, and names get a suffix."""
     if isinstance(s, Let):
-        uses = tuple(_renamed(u, suffix, own) for u in s.uses)
-        text = _renamed(s.text, suffix, own)
-        return replace(s, name=_renamed(s.name, suffix, own), text=text, uses=uses)
+        uses = tuple(renamed(u, suffix, own) for u in s.uses)
+        text = renamed(s.text, suffix, own)
+        return replace(s, name=renamed(s.name, suffix, own), text=text, uses=uses)
     index: list[tuple[str, int | str]] = []
     for axis, stride in s.index:
         if axis not in at:
@@ -522,72 +462,11 @@ def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) ->
             fixed = isinstance(stride, int)
             index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
     if isinstance(s, Load):
-        return replace(s, name=_renamed(s.name, suffix, own), index=tuple(index))
-    return replace(s, value=_renamed(s.value, suffix, own), index=tuple(index))
-
-
-def _renamed(text: str, suffix: str, own: set[str]) -> str:
-    return re.sub(r"\b[A-Za-z_]\w*", lambda m: f"{m[0]}_{suffix}" if m[0] in own else m[0], text)
-
-
-def _lies(s: Load, high: Axis, axis: Axis) -> bool:
-    """Whether an operand is contiguous along `high` and jumps along `axis`."""
-    strides = dict(s.index)
-    return strides.get(high.name) == 1 and strides.get(axis.name, 0) not in (0, 1)
+        return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
+    return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))
 
 
 def _read(slot: Slot, number: int) -> str:
     if slot.pointer:
         return f"arg_ptr_{slot.tag}(args, {number})"
     return f"arg_f64(args, {number})" if slot.tag == "float" else f"arg_i64(args, {number})"
-
-
-def _without(index: Index, axis: str | None) -> Index:
-    return tuple((a, s) for a, s in index if a != axis)
-
-
-def _is_plain(index: Index) -> bool:
-    """Whether the offset is no more than a name."""
-    return not index or (len(index) == 1 and index[0][1] == 1)
-
-
-def _sum(index: Index) -> str:
-    return (
-        " + ".join(axis if stride == 1 else f"{axis} * {stride}" for axis, stride in index) or "0"
-    )
-
-
-def _used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:
-    names = {fold.value for fold in folds}
-    for s in statements:
-        if isinstance(s, Let):
-            names.update(s.uses)
-        elif isinstance(s, Store):
-            names.add(s.value)
-    return names
-
-
-def _varying(statements: Sequence[Statement], axis: str) -> list[Statement]:
-    """Return the statements whose results change along the axis."""
-    names: set[str] = set()
-    out: list[Statement] = []
-    for s in statements:
-        moves = not isinstance(s, Let) and any(a == axis for a, _ in s.index)
-        if moves or _used([s], ()) & names:
-            out.append(s)
-            if not isinstance(s, Store):
-                names.add(s.name)
-    return out
-
-
-def _needed(
-    available: Sequence[Statement], statements: Sequence[Statement], folds: Sequence[Fold]
-) -> list[Statement]:
-    """Return the available statements that the others use, directly or not."""
-    used = _used(statements, folds)
-    out: list[Statement] = []
-    for s in reversed(available):
-        if not isinstance(s, Store) and s.name in used:
-            out.append(s)
-            used |= _used([s], ())
-    return out[::-1]
