@@ -70,6 +70,12 @@ class CudaSource:
         extra = () if self.vectors is None else (VECTORS,)
         return (*(slot.name for slot in self.slots), *extra)
 
+    @property
+    def types(self) -> tuple[tuple[str, bool], ...]:
+        """The dtype or kind of each parameter, and whether it is a pointer."""
+        extra = () if self.vectors is None else (("int", False),)
+        return (*((slot.tag, slot.pointer) for slot in self.slots), *extra)
+
 
 def source(kernel: Kernel) -> CudaSource:
     """Return the source of a kernel that was scheduled for GPUs."""
