@@ -17,7 +17,7 @@ from jitorch.ir.dims import evaluate, symbols
 from jitorch.ir.facts import binders
 from jitorch.ir.interp import interpret
 from jitorch.ir.opdef import OPS
-from jitorch.ir.types import BY_TAG, TensorType, sizes_in
+from jitorch.ir.types import BY_TAG, ScalarType, TensorType, sizes_in
 
 # launch(source, entry, shape, arguments)
 Launch = Callable[[CudaSource, str, Shape, Sequence[Any]], None]
@@ -66,8 +66,8 @@ def bind(v: Value, x: Any, env: dict[str, int]) -> None:
         for d, n in zip(v.type.shape, x.shape, strict=True):
             if not isinstance(d, int) and str(d) in binders(v.type):
                 env[str(d)] = n
-    elif sizes_in(v.type):
-        env[str(sizes_in(v.type)[0])] = x
+    for d in sizes_in(v.type) if isinstance(v.type, ScalarType) else ():
+        env[str(d)] = x
 
 
 def run_op(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...]:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.special
 from numba import cuda
 
-from jitorch.codegen.cuda import launch, primitives
+from jitorch.codegen.cuda import folds, launch, primitives
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.ir.types import from_numpy_dtype
@@ -106,9 +107,12 @@ def start(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[Any]) 
     cuda.jit(scope[entry])[shape.blocks, shape.threads](*arguments)
 
 
-def small_blocks() -> None:
+def small_blocks(patch: pytest.MonkeyPatch) -> None:
     """Make blocks small: a thread of the simulator is a thread of the process."""
-    launch.THREADS = 64
-    launch.MOST_THREADS = 128
-    launch.LONG_LANE = 16
-    launch.SQUARE_ROWS = 2
+    for name, value in {
+        "THREADS": 64, "MOST_THREADS": 128, "LONG_LANE": 2, "SQUARE_ROWS": 2, "MOST_BLOCKS": 3,
+    }.items():  # fmt: skip
+        patch.setattr(launch, name, value)
+    patch.setattr(launch, "PART", 100)
+    patch.setattr(folds, "PART", 100)
+    patch.setattr(folds, "MOST_THREADS", 128)
