@@ -69,7 +69,9 @@ def _named(text: str, entry: str) -> str:
     """Give the entry, whose name Numba mangles, its own name, and drop what nothing uses."""
     start = text.index(".visible .entry ") + len(".visible .entry ")
     mangled = text[start : text.index("(", start)]
-    lines = [x for x in text.splitlines() if not x.startswith(".common .global .align 8 .u64 _ZN08")]
+    lines = [
+        x for x in text.splitlines() if not x.startswith(".common .global .align 8 .u64 _ZN08")
+    ]
     return "\n".join(lines).replace(mangled, entry) + "\n"
 
 

@@ -46,16 +46,17 @@ class FoldWriter(CudaWriter):
     def together(self, folds: Sequence[Fold]) -> None:
         self.within_warp(folds, f"minimum(lanes, {WARP}) // 2")
         with self.block(f"if lanes > {WARP}:"):
-            with self.block(f"if lane % {WARP} == 0:"):
+            with self.block("if place == 0:"):
                 for f in folds:
                     name, tag = self.total_of(f)
-                    self.line(f"share_{f.name}[lane // {WARP}] = {written(tag, name)}")
+                    self.line(f"share_{f.name}[warp] = {written(tag, name)}")
             self.line("cuda.syncthreads()")
             for f in folds:
-                name, tag = self.total_of(f)
-                self.line(f"{name} = {self.start(f)}")
-                with self.block(f"if lane % {WARP} < lanes // {WARP}:"):
-                    self.line(f"{name} = {read(tag, f'share_{f.name}[lane % {WARP}]')}")
+                self.line(f"{self.total_of(f)[0]} = {self.start(f)}")
+            with self.block(f"if place < lanes // {WARP}:"):
+                for f in folds:
+                    name, tag = self.total_of(f)
+                    self.line(f"{name} = {read(tag, f'share_{f.name}[place]')}")
             self.within_warp(folds, str(WARP // 2))
             self.line("cuda.syncthreads()")
 
@@ -71,8 +72,12 @@ class FoldWriter(CudaWriter):
     def start(self, f: Fold) -> str:
         return f"to_f64({f.init})" if f.rounds else f.init
 
-    def share(self) -> None:
-        """Write the shared memory in which the warps of a block meet."""
+    def lanes(self) -> None:
+        """Write which lane of a row this is, and the shared memory in which the warps meet."""
+        self.line("lane = cuda.threadIdx.x")
+        self.line("lanes = cuda.blockDim.x")
+        self.line(f"warp = lane // {WARP}")
+        self.line(f"place = lane % {WARP}")
         for each in self.kernel.passes:
             for f in each.folds:
                 memory = MEMORY[self.total_of(f)[1]]
@@ -110,10 +115,8 @@ class FoldWriter(CudaWriter):
         row = outer[0].name if len(outer) == 1 else "row"
         count = product(tuple(map(kernel.extent, outer)))
         with self.entry(Work.ROWS, (count, kernel.extent(kernel.inner[-1]))):
-            self.share()
+            self.lanes()
             self.statements(kernel.once)
-            self.line("lane = cuda.threadIdx.x")
-            self.line("lanes = cuda.blockDim.x")
             self.line("first = cuda.blockIdx.x * cuda.blockDim.y")
             rows = self.product(outer)
             with self.block(f"while first < {rows}:"):
@@ -227,10 +230,8 @@ class FoldWriter(CudaWriter):
                     self.total(number, each, after)
 
     def begin(self) -> None:
-        self.share()
+        self.lanes()
         self.statements(self.kernel.once)
-        self.line("lane = cuda.threadIdx.x")
-        self.line("lanes = cuda.blockDim.x")
 
     def part(self, each: Pass) -> None:
         inner = self.kernel.inner

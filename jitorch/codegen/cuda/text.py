@@ -72,7 +72,7 @@ class CudaWriter(SourceWriter):
 
 def read(tag: str, element: str) -> str:
     """Return what an element in memory is in a register."""
-    return {"bool": f"{element} != 0", "f16": f"to_f32({element})"}.get(tag, element)
+    return {"bool": f"to_bool({element})", "f16": f"to_f32({element})"}.get(tag, element)
 
 
 def written(tag: str, value: str) -> str:

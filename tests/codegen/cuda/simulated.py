@@ -18,7 +18,13 @@ from tests.codegen.support import located
 from tests.support import SPECIAL, random_arguments
 
 # Nothing, one element, less than a warp, several rounds of all blocks.
-SIZES = [{"n": 0, "m": 3}, {"n": 3, "m": 0}, {"n": 1, "m": 1}, {"n": 5, "m": 13}, {"n": 2, "m": 150}]
+SIZES = [
+    {"n": 0, "m": 3},
+    {"n": 3, "m": 0},
+    {"n": 1, "m": 1},
+    {"n": 5, "m": 13},
+    {"n": 2, "m": 150},
+]
 # Results whose last bits differ: NumPy's half is rounded at each op, sums in another order.
 TOLERANCE = {2: 4e-3, 4: 3e-5, 8: 1e-9}
 

@@ -59,7 +59,9 @@ def folds(tag: str, dim: str) -> str:
             continue
         try:
             dims = tuple(map(int, dim.split(", ")))
-            (result,) = result_types(op.name, [TensorType(BY_TAG[tag], (3, 4))], dict(dim=dims, keepdim=False))
+            (result,) = result_types(
+                op.name, [TensorType(BY_TAG[tag], (3, 4))], {"dim": dims, "keepdim": False}
+            )
         except JitorchError:
             continue
         assert isinstance(result, TensorType)
