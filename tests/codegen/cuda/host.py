@@ -13,7 +13,7 @@ from jitorch.codegen.cuda.printer import CudaSource, source
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
 from jitorch.codegen.schedule import GPU, schedule
 from jitorch.ir.core import Graph, Op, Value
-from jitorch.ir.dims import evaluate, symbols
+from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders
 from jitorch.ir.interp import interpret
 from jitorch.ir.opdef import OPS
@@ -33,7 +33,7 @@ class Memory:
         flat = np.ndarray((base.nbytes // array.itemsize,), array.dtype, base)
         self.data = flat.view(np.uint8) if array.dtype == np.bool_ else flat
         where = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        self.first = where // array.itemsize
+        self.first = int(where // array.itemsize)
 
     def place(self, index: Any) -> int:
         at = self.first + int(index)
@@ -89,10 +89,9 @@ def run_fused(op: Op, inputs: Sequence[Any], env: dict[str, int], start: Launch)
         strides = [numbers[s] if isinstance(s, str) else s for s in made.vectors]
         arguments.append(int(all(s % 4 == 0 for s in strides)))
     for entry in made.entries:
-        shape_of = launch.SHAPES[entry.work]
-        shape = shape_of(*(evaluate(d, env) for d in entry.sizes))
-        if not launch.is_empty(shape):
-            start(made, entry.name, shape, arguments)
+        blocks = launch.SHAPES[entry.work](*(evaluate(d, env) for d in entry.sizes))
+        if not launch.is_empty(blocks):
+            start(made, entry.name, blocks, arguments)
     return results
 
 
@@ -123,6 +122,3 @@ def argument(
 
 def expected(graph: Graph, args: Sequence[Any]) -> list[Any]:
     return list(interpret(graph, [x.copy() if isinstance(x, np.ndarray) else x for x in args]))
-
-
-__all__ = ["Launch", "Memory", "expected", "run_graph", "symbols"]

@@ -25,7 +25,7 @@ from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.ir.types import from_numpy_dtype
 
 _NUMPY = {
-    "acos": "arccos", "asin": "arcsin", "atan": "arctan", "atan2": "arctan2", "pow": "power",
+    "acos": "arccos", "asin": "arcsin", "atan": "arctan", "atan2": "arctan2",
 }  # fmt: skip
 
 
@@ -34,6 +34,8 @@ def _function(name: str) -> Any:
         return getattr(scipy.special, name)
     if name == "lgamma":
         return scipy.special.gammaln
+    if name == "pow":  # NumPy has another one for scalars, for which -inf ** 0.5 is NaN
+        return lambda x, y: np.power(np.array([x]), y)[0]
     return getattr(np, _NUMPY.get(name, name))
 
 
