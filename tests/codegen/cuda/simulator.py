@@ -32,8 +32,8 @@ _NUMPY = {
 def _function(name: str) -> Any:
     if name in ("erf", "erfc"):
         return getattr(scipy.special, name)
-    if name == "lgamma":
-        return scipy.special.gammaln
+    if name == "lgamma":  # as C has it; SciPy has another value at minus infinity
+        return lambda x: scipy.special.gammaln(abs(x) if np.isinf(x) else x)
     if name == "pow":  # NumPy has another one for a single exponent, for which -inf ** 0.5 is NaN
         return lambda x, y: np.power(np.array([x, x]), np.array([y, y]))[0]
     return getattr(np, _NUMPY.get(name, name))
