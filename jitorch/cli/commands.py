@@ -88,7 +88,22 @@ def _subject_options(command: F) -> F:
     multiple=True,
     metavar="STAGE",
     help="parsed (the AST), typed, the name of a pass (cse, ...), optimized, fused [default], "
-    "kernels, llvm, asm; all is each up to kernels. For several, repeat it or use commas.",
+    "kernels, llvm, asm (with --device cuda: kernels, ptx, sass); all is each up to kernels. "
+    "For several, repeat it or use commas.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="What to make code for. For cuda no GPU is needed.",
+)
+@click.option(
+    "--cc",
+    default="9.0",
+    show_default=True,
+    metavar="CC",
+    help="The GPU's compute capability, with --device cuda.",
 )
 @click.option(
     "-f",
@@ -110,6 +125,8 @@ def dump(
     stages: tuple[str, ...],
     form: str,
     output: str | None,
+    device: str,
+    cc: str,
     **rest: Any,
 ) -> None:
     """Print a function at any stage between its source and machine code.
@@ -118,6 +135,7 @@ def dump(
       jitorch dump f.py:softmax -i 'f32[8,16]'                          the fused graph
       jitorch dump f.py:softmax -i 'f32[8,16]' --stage kernels          generated source
       jitorch dump f.py:softmax -i 'f32[8,16]' --stage all --diff       what each pass changed
+      jitorch dump f.py:softmax -i 'f32[8,16]' --device cuda -s ptx     the same for a GPU
       jitorch dump f.py:softmax -i 'f32[8,16]' --format html -o f.html  all of it, to look at
 
     Sizes are run-time values: they appear in the graph as symbols (n, m, ...). A size of 1 stays a
@@ -128,7 +146,12 @@ def dump(
 
     diff, locations = rest.pop("diff"), rest.pop("locations")
     subject = _open(function, inputs, **rest)
-    module.dump(subject, stages, form, diff=diff, output=output, locations=locations)
+    capability = None
+    if device == "cuda":
+        from jitorch.codegen.cuda.toolkit import parse_capability
+
+        capability = parse_capability(cc)
+    module.dump(subject, stages, form, diff=diff, output=output, locations=locations, cc=capability)
 
 
 @cli.command()

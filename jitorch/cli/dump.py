@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 import jitorch
-from jitorch.cli import generated, stages
+from jitorch.cli import stages
 from jitorch.cli.console import Misuse, emit, place, plain
-from jitorch.cli.stages import CODE, Stage
+from jitorch.cli.stages import Capability, Stage, is_code
 from jitorch.cli.subject import Subject
 from jitorch.frontend.source import parse_function
 from jitorch.ir.json import to_json
@@ -26,17 +26,18 @@ def dump(
     diff: bool,
     output: str | None,
     locations: bool,
+    cc: Capability = None,
 ) -> None:
     """Write the chosen stages of a function in one of the formats."""
     everything = form == "html" or diff
-    wanted = stages.wanted(chosen or (["all"] if everything else ["fused"]), subject)
+    wanted = stages.wanted(chosen or (["all"] if everything else ["fused"]), subject, cc)
     if diff:
-        wanted = [n for n in wanted if n != "parsed" and n not in CODE]
+        wanted = [n for n in wanted if n != "parsed" and not is_code(n)]
     if diff and form != "text":
         raise Misuse("--diff makes text: it can't be combined with --format")
-    if form == "dot" and (other := [n for n in wanted if n == "parsed" or n in CODE]):
+    if form == "dot" and (other := [n for n in wanted if n == "parsed" or is_code(n)]):
         raise Misuse(f"the stage '{other[0]}' is no graph: --format dot draws graphs only")
-    made = stages.build(subject, wanted)
+    made = stages.build(subject, wanted, cc)
     if diff:
         _diff(made, output, locations)
     elif form == "json":
@@ -76,11 +77,11 @@ def _json(subject: Subject, made: Sequence[Stage]) -> dict[str, Any]:
         "format": 1,
         "function": {"name": subject.name, "file": where.file, "line": where.line},
         "inputs": [{"name": name, "value": text} for name, text in subject.inputs()],
-        "stages": [_json_stage(subject, stage) for stage in made],
+        "stages": [_json_stage(stage) for stage in made],
     }
 
 
-def _json_stage(subject: Subject, stage: Stage) -> dict[str, Any]:
+def _json_stage(stage: Stage) -> dict[str, Any]:
     head = {
         "name": stage.name,
         "provenance": stage.heading.removeprefix("# "),
@@ -90,8 +91,7 @@ def _json_stage(subject: Subject, stage: Stage) -> dict[str, Any]:
         return {**head, "graph": to_json(stage.graph)}
     if stage.name == "parsed":
         return {**head, "lines": [{"text": text, "loc": place(loc)} for text, loc in stage.lines]}
-    found = [(u, u.text(stage.name)) for u in generated.units(subject)]
     return {
         **head,
-        "functions": [{"kind": u.kind, "name": u.name, "text": text} for u, text in found if text],
+        "functions": [{"kind": f.kind, "name": f.name, "text": f.text} for f in stage.functions],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,15 @@ class Unit:
         return assembly(self.native.code)
 
 
+@dataclass(frozen=True)
+class Text:
+    """The text of a generated function at some stage."""
+
+    kind: str
+    name: str
+    text: str
+
+
 def units(subject: Subject) -> list[Unit]:
     """Return what was generated for a function. Raises CompileError where there is no Numba."""
     return list(_units(executable(subject)))
@@ -67,18 +76,15 @@ def _units(program: Executable) -> Iterator[Unit]:
     yield Unit("plan", program.plan.name, program.plan.source)
 
 
-def lines(subject: Subject, stage: str) -> list[Line]:
-    """Return the generated code at a stage, each line with the user's place it comes from."""
+def lines(subject: Subject, texts: Sequence[Text]) -> list[Line]:
+    """Return generated code with, for each line, the user's place it comes from."""
     places = _places(subject)
-    locs = executable(subject).plan.locs
     out: list[Line] = []
-    for unit in units(subject):
-        text = unit.text(stage).strip("\n")
-        if not text:
-            continue
-        out += [("", UNKNOWN)] * bool(out) + [(f"# {unit.kind} {unit.name}", UNKNOWN)]
-        for number, line in enumerate(text.splitlines(), 1):
-            known = locs.get(number, UNKNOWN) if unit.kind == "plan" else _place(line, places)
+    for each in texts:
+        locs = executable(subject).plan.locs if each.kind == "plan" else None
+        out += [("", UNKNOWN)] * bool(out) + [(f"# {each.kind} {each.name}", UNKNOWN)]
+        for number, line in enumerate(each.text.strip("\n").splitlines(), 1):
+            known = _place(line, places) if locs is None else locs.get(number, UNKNOWN)
             out.append((line, known))
     return out
 

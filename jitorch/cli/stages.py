@@ -21,17 +21,22 @@ from jitorch.ir.core import Graph
 from jitorch.ir.printer import Line, Names, located_lines
 
 CODE = ("kernels", "llvm", "asm")
+CUDA_CODE = ("kernels", "ptx", "sass")
+
+# The compute capability that code is made for; None is the CPU.
+Capability = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A function at one stage. `heading` is its provenance, a comment."""
+    """A function at one stage. `heading` is its provenance, a comment; code has `functions`."""
 
     name: str
     heading: str
     lines: Sequence[Line]
     graph: Graph | None = None
     seconds: float | None = None
+    functions: Sequence[generated.Text] = ()
 
     def text(self, locations: bool = False) -> str:
         """Return the stage's text; with `locations`, each line ends with the user's place."""
@@ -44,42 +49,50 @@ class Stage:
         return self.graph is not None and loc.known
 
 
-def names() -> list[str]:
+def names(cc: Capability = None) -> list[str]:
     """Return the stages there are, in order."""
-    return ["parsed", "typed", *(n for n, _ in pipeline.STAGES), "optimized", "fused", *CODE]
+    graphs = ["typed", *(n for n, _ in pipeline.STAGES), "optimized", "fused"]
+    return ["parsed", *graphs, *(CODE if cc is None else CUDA_CODE)]
 
 
-def wanted(chosen: Sequence[str], subject: Subject) -> list[str]:
+def wanted(chosen: Sequence[str], subject: Subject, cc: Capability = None) -> list[str]:
     """Return the stages that the user asked for, in order; `all` is every one up to `kernels`."""
     asked = [name.strip() for each in chosen for name in each.split(",")]
     for name in asked:
-        if name == "ptx":
-            raise Misuse(
-                "the stage 'ptx' is CUDA code: it comes with CUDA support, in a later version"
-            )
-        if name != "all" and name not in names():
-            close = difflib.get_close_matches(name, names(), 1)
-            meant = f"; did you mean '{close[0]}'?" if close else ""
-            raise Misuse(
-                f"there is no stage '{name}'{meant}\n  the stages are: {', '.join(names())}, all"
-            )
+        if name != "all" and name not in names(cc):
+            raise Misuse(_no_stage(name, cc))
     if "all" in asked:
         asked += ["typed", *(n for n, _ in pipeline.STAGES)]
         asked += ["parsed"] * (not isinstance(subject.function, TracedFunction))
-        asked += ["kernels"] * has_numba()
-    return [name for name in names() if name in asked]
+        asked += ["kernels"] * (cc is not None or has_numba())
+    return [name for name in names(cc) if name in asked]
 
 
-def build(subject: Subject, chosen: Sequence[str]) -> list[Stage]:
+def _no_stage(name: str, cc: Capability) -> str:
+    if name in CUDA_CODE:
+        return f"the stage '{name}' is code for a GPU: add --device cuda"
+    if name in CODE:
+        return f"the stage '{name}' is code for the CPU: leave out --device cuda"
+    close = difflib.get_close_matches(name, names(cc), 1)
+    meant = f"; did you mean '{close[0]}'?" if close else ""
+    return f"there is no stage '{name}'{meant}\n  the stages are: {', '.join(names(cc))}, all"
+
+
+def is_code(name: str) -> bool:
+    """Whether a stage is generated code."""
+    return name in CODE or name in CUDA_CODE
+
+
+def build(subject: Subject, chosen: Sequence[str], cc: Capability = None) -> list[Stage]:
     """Return the chosen stages of a function. Values keep their names from stage to stage."""
-    graphs = _graphs(subject) if any(n != "parsed" and n not in CODE for n in chosen) else {}
+    graphs = _graphs(subject) if any(n != "parsed" and not is_code(n) for n in chosen) else {}
     names = Names()
     out: list[Stage] = []
     for name in chosen:
         if name == "parsed":
             out.append(_parsed(subject))
-        elif name in CODE:
-            out.append(_code(subject, name))
+        elif is_code(name):
+            out.append(_code(subject, name) if cc is None else _cuda_code(subject, name, cc))
         else:
             heading, graph, seconds = graphs[name]
             out.append(Stage(name, heading, located_lines(graph, names), graph, seconds))
@@ -114,10 +127,34 @@ def _graphs(subject: Subject) -> dict[str, tuple[str, Graph, float]]:
 
 
 def _code(subject: Subject, name: str) -> Stage:
-    found = [u for u in generated.units(subject) if u.native is not None]
+    units = generated.units(subject)
+    found = [u for u in units if u.native is not None]
     took = dict(subject.version().seconds).get("kernels", 0.0)
     heading = f"# {name}: {len(found)} function{'s' * (len(found) != 1)}, {took * 1e3:.1f} ms"
-    return Stage(name, heading, generated.lines(subject, name), None, took)
+    texts = [generated.Text(u.kind, u.name, u.text(name)) for u in units]
+    return _stage_of_code(subject, name, heading, took, texts)
+
+
+def _cuda_code(subject: Subject, name: str, cc: tuple[int, int]) -> Stage:
+    from jitorch.codegen.cuda.compiled import units
+
+    start = time.perf_counter()
+    texts = [
+        generated.Text("kernel", unit.name, unit.text(name, cc))
+        for unit in units(_graphs(subject)["fused"][1])
+    ]
+    took = time.perf_counter() - start
+    count = sum(bool(t.text) for t in texts)
+    made_for = f"for compute capability {cc[0]}.{cc[1]}"
+    heading = f"# {name}: {count} kernel{'s' * (count != 1)} {made_for}, {took * 1e3:.1f} ms"
+    return _stage_of_code(subject, name, heading, took, texts)
+
+
+def _stage_of_code(
+    subject: Subject, name: str, heading: str, took: float, texts: Sequence[generated.Text]
+) -> Stage:
+    shown = [t for t in texts if t.text]
+    return Stage(name, heading, generated.lines(subject, shown), None, took, shown)
 
 
 def differences(stages: Sequence[Stage], locations: bool = False) -> str:

@@ -68,15 +68,37 @@ def longest_short(ops: int) -> int:
     return 8 if ops == 1 else min(SHORT, SHORT_STATEMENTS // max(ops, 1))
 
 
+@dataclass(frozen=True)
+class Habits:
+    """What pays on a kind of processor.
+
+    short  whether folds over a few elements, their number known, are written out, so that the
+           innermost loop goes over the points around: it fills vectors
+    keep   whether a costly value is kept in a result's memory for a later pass, instead of being
+           computed again: where memory is near and arithmetic dear
+    """
+
+    short: bool
+    keep: bool
+
+
+CPU = Habits(short=True, keep=True)
+# Threads stand in for vectors, and memory is what there is least of.
+GPU = Habits(short=False, keep=False)
+
+
 def schedule(
-    op: Op, made: Makers = NOTHING_MADE, parts: Mapping[Value, Known] = NO_PARTS
+    op: Op,
+    made: Makers = NOTHING_MADE,
+    parts: Mapping[Value, Known] = NO_PARTS,
+    habits: Habits = CPU,
 ) -> Kernel:
     """Return the kernel of a `fused` op.
 
     `made` has the ops that made its operands, if known; `parts` the strides of results that are
     parts of other tensors.
     """
-    return _Scheduler(op, made, parts).kernel()
+    return _Scheduler(op, made, parts, habits).kernel()
 
 
 @dataclass(frozen=True)
@@ -99,8 +121,9 @@ class _Draft:
 
 
 class _Scheduler:
-    def __init__(self, op: Op, made: Makers, parts: Mapping[Value, Known]) -> None:
+    def __init__(self, op: Op, made: Makers, parts: Mapping[Value, Known], habits: Habits) -> None:
         (self.body,) = op.blocks
+        self.habits = habits
         self.params = {v: i for i, v in enumerate(self.body.params)}
         self.walked = {
             v: strides_of(outer, made)
@@ -214,7 +237,9 @@ class _Scheduler:
         return found[-1] if found else None
 
     def is_short(self) -> bool:
-        """Whether the folds are few enough steps to be written out."""
+        """Whether the folds are to be written out: few enough steps."""
+        if not self.habits.short:
+            return False
         folded = product(tuple(self.domain.sizes[a] for a in self.domain.reduced))
         return isinstance(folded, int) and 0 < folded <= longest_short(len(self.ops))
 
@@ -495,7 +520,9 @@ class _Scheduler:
         return result is not v and self.phase[result] < number
 
     def is_costly(self, v: Value) -> bool:
-        """Whether computing the value takes more than a few instructions per element."""
+        """Whether computing the value again costs more than keeping it."""
+        if not self.habits.keep:
+            return False
         seen: set[Value] = set()
         todo = [v]
         while todo:

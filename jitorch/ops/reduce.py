@@ -109,12 +109,17 @@ def _accumulate(fold: str) -> Callable[..., Any]:
     return run
 
 
+_STEPS = {
+    "sum": {"float": "racc_add({acc}, {x})", "bool": "{acc} | {x}"},
+    "prod": {"float": "racc_mul({acc}, {x})", "bool": "{acc} & {x}"},
+}
+
 sum_op = _reduction(
     "sum",
     _accumulate("sum"),
     Reduce(
         init=lambda d: "0",
-        step=lambda d: "racc_add({acc}, {x})" if d.kind == "float" else "{acc} + {x}",
+        step=lambda d: _STEPS["sum"].get(d.kind, "{acc} + {x}"),
     ),
 )
 prod_op = _reduction(
@@ -122,7 +127,7 @@ prod_op = _reduction(
     _accumulate("prod"),
     Reduce(
         init=lambda d: "1",
-        step=lambda d: "racc_mul({acc}, {x})" if d.kind == "float" else "{acc} * {x}",
+        step=lambda d: _STEPS["prod"].get(d.kind, "{acc} * {x}"),
     ),
 )
 amax_op = _reduction(

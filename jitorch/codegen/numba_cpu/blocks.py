@@ -10,6 +10,7 @@ from jitorch.codegen.numba_cpu.sizes import (
     SQUARE,
 )
 from jitorch.codegen.numba_cpu.writer import Writer
+from jitorch.codegen.writer import lies_across
 
 
 def blocks(w: Writer) -> None:
@@ -17,7 +18,9 @@ def blocks(w: Writer) -> None:
     (axis,) = w.kernel.inner
     *others, high = w.kernel.outer
     turned = {
-        s: f"turned_{s.name}" for s in only.body if isinstance(s, Load) and _lies(s, high, axis)
+        s: f"turned_{s.name}"
+        for s in only.body
+        if isinstance(s, Load) and lies_across(s, high, axis)
     }
     for square, name in turned.items():
         w.array(name, square.tag, SQUARE * SQUARE)
@@ -58,9 +61,3 @@ def turn(w: Writer, s: Load, name: str, high: Axis, axis: Axis) -> None:
             at = f"({high.name} - top) * {SQUARE} + ({axis.name} - left)"
             value = f"load({s.pointer}, {w.address(s.index, high.name)})"
             w.line(f"store({name}, {at}, {value})", s.loc)
-
-
-def _lies(s: Load, high: Axis, axis: Axis) -> bool:
-    """Whether an operand is contiguous along `high` and jumps along `axis`."""
-    strides = dict(s.index)
-    return strides.get(high.name) == 1 and strides.get(axis.name, 0) not in (0, 1)

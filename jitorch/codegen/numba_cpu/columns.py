@@ -15,8 +15,8 @@ from jitorch.codegen.numba_cpu.sizes import (
     COLUMN_BLOCK,
     FOLD_BLOCK,
 )
-from jitorch.codegen.numba_cpu.uses import names_used, needed_by, varying
 from jitorch.codegen.numba_cpu.writer import Writer
+from jitorch.codegen.writer import needed, used, varying
 
 
 def columns(w: Writer) -> None:
@@ -56,7 +56,7 @@ def column_pass(
     body = [s for s in each.body if not isinstance(s, Store)]
     stores = [s for s in each.body if isinstance(s, Store)]
     if body or each.folds or stores:
-        addressed = [*needed_by(moving, each.body, each.folds), *each.body]
+        addressed = [*needed(moving, each.body, each.folds), *each.body]
         with column_blocks(w, rounding), column_loop(w, addressed):
             lead_in(w, moving, kept, each.body, each.folds)
             w.statements(body, column)
@@ -67,7 +67,7 @@ def column_pass(
     after = [*(s for s in moving if isinstance(s, Store) and number == 0), *each.after]
     carried = w.kernel.carried(number)
     if after or carried:
-        with column_loop(w, [*needed_by(moving, after, ()), *after]):
+        with column_loop(w, [*needed(moving, after, ()), *after]):
             for fold in each.folds:
                 of = "sum" if fold.rounds else "acc"
                 w.line(f"{fold.name} = to_{fold.tag}(load({of}_{fold.name}, lane))", fold.loc)
@@ -124,9 +124,9 @@ def lead_in(
     folds: Sequence[Fold],
 ) -> None:
     """Write what the statements use from outside the loop over columns."""
-    needed = needed_by(moving, statements, folds)
-    used = names_used([*needed, *statements], folds)
+    first = needed(moving, statements, folds)
+    wanted = used([*first, *statements], folds)
     for name in dict.fromkeys(kept):
-        if name in used:
+        if name in wanted:
             w.line(f"{name} = load(kept_{name}, lane)")
-    w.statements(needed, w.kernel.outer[-1].name)
+    w.statements(first, w.kernel.outer[-1].name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,8 +14,8 @@ from jitorch.codegen.kernel import (
     Statement,
     Store,
 )
-from jitorch.codegen.numba_cpu.uses import varying
 from jitorch.codegen.numba_cpu.writer import Writer
+from jitorch.codegen.writer import renamed, varying
 
 
 def short(w: Writer) -> None:
@@ -52,7 +51,7 @@ def written_out(each: Pass, kernel: Kernel) -> list[Statement | str]:
         body = [_element(s, at, suffix, own) for s in each.body]
         out += [s for s in body if not isinstance(s, Store)]
         for f in each.folds:
-            value = _renamed(f.value, suffix, own)
+            value = renamed(f.value, suffix, own)
             out.append(f"{f.name} = {f.step.format(acc=f.name, x=value)}")
         out += [s for s in body if isinstance(s, Store)]
     return out
@@ -61,9 +60,9 @@ def written_out(each: Pass, kernel: Kernel) -> list[Statement | str]:
 def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
     """Return a statement for one element: inner axes become numbers, and names get a suffix."""
     if isinstance(s, Let):
-        uses = tuple(_renamed(u, suffix, own) for u in s.uses)
-        text = _renamed(s.text, suffix, own)
-        return replace(s, name=_renamed(s.name, suffix, own), text=text, uses=uses)
+        uses = tuple(renamed(u, suffix, own) for u in s.uses)
+        text = renamed(s.text, suffix, own)
+        return replace(s, name=renamed(s.name, suffix, own), text=text, uses=uses)
     index: list[tuple[str, int | str]] = []
     for axis, stride in s.index:
         if axis not in at:
@@ -72,9 +71,5 @@ def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) ->
             fixed = isinstance(stride, int)
             index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
     if isinstance(s, Load):
-        return replace(s, name=_renamed(s.name, suffix, own), index=tuple(index))
-    return replace(s, value=_renamed(s.value, suffix, own), index=tuple(index))
-
-
-def _renamed(text: str, suffix: str, own: set[str]) -> str:
-    return re.sub(r"\b[A-Za-z_]\w*", lambda m: f"{m[0]}_{suffix}" if m[0] in own else m[0], text)
+        return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
+    return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))

@@ -12,8 +12,8 @@ from jitorch.codegen.kernel import (
 from jitorch.codegen.numba_cpu.sizes import (
     SPLIT_BLOCK,
 )
-from jitorch.codegen.numba_cpu.uses import names_used
 from jitorch.codegen.numba_cpu.writer import Writer
+from jitorch.codegen.writer import used
 
 
 def split(w: Writer) -> None:
@@ -29,10 +29,10 @@ def split(w: Writer) -> None:
 def take_kept(
     w: Writer, number: int, statements: Sequence[Statement], folds: Sequence[Fold]
 ) -> None:
-    used = names_used(statements, folds)
+    wanted = used(statements, folds)
     for before in range(number):
         for name, _ in w.kernel.carried(before):
-            if name in used:
+            if name in wanted:
                 w.line(f"{name} = load(kept_{name}, 0)")
 
 

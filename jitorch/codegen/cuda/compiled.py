@@ -1,0 +1,65 @@
+"""The kernels of a graph for CUDA: source, PTX and machine code of each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jitorch.codegen.cuda import toolkit
+from jitorch.codegen.cuda.printer import CudaSource, Entry, source
+from jitorch.codegen.schedule import GPU, schedule
+from jitorch.ir.core import Graph
+
+STAGES = ("kernels", "ptx", "sass")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One entry of a kernel, which is what is compiled and launched."""
+
+    source: CudaSource
+    entry: Entry
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    def text(self, stage: str, cc: tuple[int, int]) -> str:
+        """Return the unit at a stage; the source of all entries comes with the first."""
+        if stage == "kernels":
+            return self.source.text if self.entry is self.source.entries[0] else ""
+        if stage == "ptx":
+            return ptx(self.source, self.entry.name, cc)
+        return toolkit.disassemble(cubin(self.source, self.entry.name, cc))
+
+
+def units(graph: Graph) -> Iterator[Unit]:
+    """Yield what there is to compile for a fused graph, in order, each text once."""
+    seen: set[str] = set()
+    for op in graph.walk():
+        if op.name != "fused":
+            continue
+        made = source(schedule(op, habits=GPU))
+        if made.name not in seen:
+            seen.add(made.name)
+            yield from (Unit(made, entry) for entry in made.entries)
+
+
+@functools.lru_cache(maxsize=256)
+def ptx(made: CudaSource, entry: str, cc: tuple[int, int]) -> str:
+    """Return the PTX text of an entry."""
+    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc)
+    return text
+
+
+def cubin(made: CudaSource, entry: str, cc: tuple[int, int]) -> bytes:
+    """Return the machine code of an entry."""
+    return toolkit.assemble(ptx(made, entry, cc), cc)
+
+
+def code(graph: Graph, stage: str, cc: tuple[int, int]) -> str:
+    """Return all kernels of a fused graph as text: `stage` is kernels, ptx or sass."""
+    if stage not in STAGES:
+        raise ValueError(f"there is no code at stage {stage!r}; there are: {', '.join(STAGES)}")
+    return "\n".join(filter(None, (unit.text(stage, cc) for unit in units(graph))))

@@ -1,0 +1,216 @@
+"""Graphs whose kernels are all there is: every elementwise op, every fold, every layout.
+
+Ops of one dtype stand in one graph, so that fusion makes few kernels of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from jitorch.errors import JitorchError
+from jitorch.ir.opdef import OPS, OpDef, result_types
+from jitorch.ir.types import BY_TAG, DType, TensorType
+
+TAGS = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "f32", "f64")
+
+
+def elementwise(tag: str) -> str:
+    """Return a graph of every elementwise op that takes operands of the dtype as they are."""
+    lines = []
+    for op in OPS.values():
+        if op.scalar is not None and op.name not in ("cast", "where"):
+            lines += list(_line(op, BY_TAG[tag]))
+    lines += [f"%to_{to}: {to}[n] = cast(%x) {{dtype={to}}}" for to in TAGS if to != tag]
+    lines.append(f"%w: {tag}[n] = where(%c, %x, %y)")
+    params = f"%c: bool[n], %x: {tag}[n], %y: {tag}[n]"
+    return graph(params, lines)
+
+
+def _line(op: OpDef, dtype: DType) -> Iterator[str]:
+    assert op.scalar is not None
+    template = op.scalar.text(dtype)
+    if template is None:
+        return
+    arity = 1 + max(map(int, re.findall(r"\{(\d)\}", "".join(_texts(op)))))
+    types = [TensorType(dtype, (3,))] * arity
+    try:
+        if op.promote is not None and op.promote(types) is not dtype:
+            return
+        (result,) = result_types(op.name, types, {})
+    except JitorchError:
+        return
+    assert isinstance(result, TensorType)
+    operands = ", ".join(["%x", "%y"][:arity])
+    yield f"%{op.name}: {result.dtype.tag}[n] = {op.name}({operands})"
+
+
+def _texts(op: OpDef) -> Iterator[str]:
+    assert op.scalar is not None
+    yield from filter(None, (op.scalar.float, op.scalar.int, op.scalar.bool))
+
+
+def folds(tag: str, dim: str) -> str:
+    """Return a graph of every fold over the given dimensions of f32[n, m] or another dtype."""
+    shape = {"0": "m", "1": "n", "0, 1": ""}[dim]
+    lines = []
+    for op in OPS.values():
+        if op.reduce is None:
+            continue
+        try:
+            dims = tuple(map(int, dim.split(", ")))
+            (result,) = result_types(
+                op.name, [TensorType(BY_TAG[tag], (3, 4))], {"dim": dims, "keepdim": False}
+            )
+        except JitorchError:
+            continue
+        assert isinstance(result, TensorType)
+        comma = "," if len(dims) == 1 else ""
+        lines.append(
+            f"%{op.name}: {result.dtype.tag}[{shape}] = {op.name}(%x) {{dim=({dim}{comma}), keepdim=False}}"
+        )
+    return graph(f"%x: {tag}[n, m]", lines)
+
+
+def graph(params: str, lines: list[str]) -> str:
+    results = ", ".join(line.split(":")[0] for line in lines)
+    body = "\n  ".join(lines)
+    return f"graph @f({params}) {{\n  {body}\n  return {results}\n}}"
+
+
+LAYOUTS = {
+    "chain": """
+        graph @f(%x: f32[n, m], %y: f32[n, m], %alpha: float) {
+          %a: f32[] = cast(%alpha) {dtype=f32}
+          %0: f32[n, m] = mul(%x, %a)
+          %z: f32[n, m] = add(%0, %y)
+          %e: f32[n, m] = exp(%z)
+          return %z, %e
+        }""",
+    "scalars": """
+        graph @f(%x: f32[], %k: int) {
+          %a: f32[] = cast(%k) {dtype=f32}
+          %y: f32[] = mul(%x, %a)
+          return %y
+        }""",
+    "broadcast": """
+        graph @f(%x: f32[n, m], %rows: f32[n, 1], %columns: f32[m]) {
+          %r: f32[n, 1] = exp(%rows)
+          %0: f32[n, m] = mul(%x, %r)
+          %y: f32[n, m] = add(%0, %columns)
+          return %y
+        }""",
+    "strided": """
+        graph @f(%x: f32[n, m; strided], %y: f32[n, m]) {
+          %z: f32[n, m] = add(%x, %y)
+          return %z
+        }""",
+    "half": """
+        graph @f(%x: f16[n, m], %y: f16[m]) {
+          %z: f16[n, m] = add(%x, %y)
+          %s: f16[n] = sum(%z) {dim=(1,), keepdim=False}
+          return %z, %s
+        }""",
+    "three_axes": """
+        graph @f(%x: f32[n, 3, m; strided], %y: f32[3, 1], %z: f32[n, 1, m]) {
+          %0: f32[n, 3, m] = mul(%x, %y)
+          %1: f32[n, 3, m] = add(%0, %z)
+          return %1
+        }""",
+    "transposed": """
+        graph @f(%x: f32[m, n], %y: f32[n, m]) {
+          %t: f32[n, m; strided] = permute(%x) {dims=(1, 0)}
+          %z: f32[n, m] = add(%t, %y)
+          return %z
+        }""",
+    "transposed_batch": """
+        graph @f(%x: i16[2, m, n], %y: i16[n, m]) {
+          %t: i16[2, n, m; strided] = permute(%x) {dims=(0, 2, 1)}
+          %z: i16[2, n, m] = mul(%t, %y)
+          return %z
+        }""",
+    "softmax": """
+        graph @f(%x: f32[n, m]) {
+          %top: f32[n, 1] = peak(%x) {dim=(1,), keepdim=True}
+          %c: f32[n, m] = sub(%x, %top)
+          %e: f32[n, m] = exp(%c)
+          %s: f32[n, 1] = sum(%e) {dim=(1,), keepdim=True}
+          %y: f32[n, m] = div(%e, %s)
+          return %y
+        }""",
+    "layer_norm": """
+        graph @f(%x: f32[n, m], %w: f32[m], %count: int) {
+          %k: f32[] = cast(%count) {dtype=f32}
+          %s: f32[n, 1] = sum(%x) {dim=(1,), keepdim=True}
+          %mean: f32[n, 1] = div(%s, %k)
+          %c: f32[n, m] = sub(%x, %mean)
+          %q: f32[n, m] = square(%c)
+          %v: f32[n, 1] = sum(%q) {dim=(1,), keepdim=True}
+          %d: f32[n, 1] = div(%v, %k)
+          %eps: f32[] = constant() {value=1e-05, dtype=f32}
+          %e: f32[n, 1] = add(%d, %eps)
+          %r: f32[n, 1] = rsqrt(%e)
+          %0: f32[n, m] = mul(%c, %r)
+          %y: f32[n, m] = mul(%0, %w)
+          return %y
+        }""",
+    "loss": """
+        graph @f(%x: f32[n, m], %y: f32[n, m]) {
+          %d: f32[n, m] = sub(%x, %y)
+          %q: f32[n, m] = square(%d)
+          %s: f32[] = sum(%q) {dim=(0, 1), keepdim=False}
+          %r: f32[] = sqrt(%s)
+          return %r
+        }""",
+    "softmax_of_everything": """
+        graph @f(%x: f32[n, m]) {
+          %top: f32[1, 1] = peak(%x) {dim=(0, 1), keepdim=True}
+          %c: f32[n, m] = sub(%x, %top)
+          %e: f32[n, m] = exp(%c)
+          %s: f32[1, 1] = sum(%e) {dim=(0, 1), keepdim=True}
+          %y: f32[n, m] = div(%e, %s)
+          return %y
+        }""",
+    "strided_sum": """
+        graph @f(%x: f32[n, m; strided]) {
+          %s: f32[] = sum(%x) {dim=(0, 1), keepdim=False}
+          return %s
+        }""",
+    "softmax_of_columns": """
+        graph @f(%x: f32[n, m], %b: f32[m]) {
+          %top: f32[1, m] = peak(%x) {dim=(0,), keepdim=True}
+          %c: f32[n, m] = sub(%x, %top)
+          %e: f32[n, m] = exp(%c)
+          %s: f32[1, m] = sum(%e) {dim=(0,), keepdim=True}
+          %0: f32[n, m] = div(%e, %s)
+          %y: f32[n, m] = add(%0, %b)
+          return %y
+        }""",
+    "middle_sum": """
+        graph @f(%x: f64[n, m, 6], %y: f64[n, 6]) {
+          %s: f64[n, 6] = sum(%x) {dim=(1,), keepdim=False}
+          %z: f64[n, 6] = add(%s, %y)
+          return %z
+        }""",
+    "channel_sum": """
+        graph @f(%x: f32[n, 3, m]) {
+          %s: f32[3] = sum(%x) {dim=(0, 2), keepdim=False}
+          return %s
+        }""",
+    "short_rows": """
+        graph @f(%x: f32[n, 3]) {
+          %q: f32[n, 3] = square(%x)
+          %s: f32[n] = sum(%q) {dim=(1,), keepdim=False}
+          %r: f32[n] = sqrt(%s)
+          return %r
+        }""",
+}
+
+GRAPHS = {
+    **{f"elementwise_{tag}": elementwise(tag) for tag in TAGS},
+    **{f"rows_{tag}": folds(tag, "1") for tag in TAGS},
+    # How lanes meet differs by dtype in rows alone.
+    **{f"columns_{tag}": folds(tag, "0") for tag in ("bool", "i16", "f32")},
+    **{f"everything_{tag}": folds(tag, "0, 1") for tag in ("bool", "i16", "f32")},
+    **LAYOUTS,
+}

@@ -1,0 +1,93 @@
+"""Every kernel of the suite as PTX, and as machine code from `ptxas`. No GPU is needed."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+
+from jitorch.codegen.cuda import toolkit
+from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
+from jitorch.ir.parser import parse
+from jitorch.passes.fuse import fuse
+from tests.codegen.cuda import suite
+from tests.codegen.support import located
+
+pytestmark = [pytest.mark.numba, pytest.mark.usefixtures("compiler")]
+
+CC = (9, 0)
+
+
+def all_units(name: str) -> list[Unit]:
+    return list(units(fuse(located(parse(suite.GRAPHS[name])))))
+
+
+@functools.cache
+def text(name: str) -> str:
+    return "\n".join(unit.text("ptx", CC) for unit in all_units(name))
+
+
+@pytest.mark.parametrize("name", suite.GRAPHS)
+def test_every_kernel_compiles_and_assembles(name: str) -> None:
+    for unit in all_units(name):
+        made = unit.text("ptx", CC)
+        assert f".visible .entry {unit.name}(" in made
+        assert made.count(".param .u64") + made.count(".param .f64") == len(unit.source.parameters)
+        assert cubin(unit.source, unit.name, CC).startswith(b"\x7fELF")
+
+
+@pytest.mark.parametrize("cc", [(7, 5), (8, 0), (10, 0), (12, 0)])
+def test_other_capabilities(cc: tuple[int, int]) -> None:
+    for name in ("chain", "softmax"):
+        for unit in all_units(name):
+            assert f".target sm_{cc[0]}{cc[1]}" in unit.text("ptx", cc)
+            assert cubin(unit.source, unit.name, cc)
+
+
+@pytest.mark.parametrize("name", ["chain", "broadcast"])
+def test_contiguous_float32_is_accessed_by_16_bytes(name: str) -> None:
+    assert "ld.global.v4.f32" in text(name)
+    assert "st.global.v4.f32" in text(name)
+
+
+def test_half_is_accessed_by_8_bytes() -> None:
+    assert "ld.global.v4.u16" in text("elementwise_f16")
+    assert "st.global.v4.u16" in text("elementwise_f16")
+
+
+def test_single_precision_stays_single() -> None:
+    for name in ("chain", "broadcast", "strided", "transposed"):
+        assert not re.search(r"(add|mul|fma|div)\S*\.f64", text(name)), name
+
+
+def test_folds_shuffle_and_use_no_atomics() -> None:
+    for name in ("softmax", "layer_norm", "loss", "softmax_of_everything"):
+        assert "shfl.sync.bfly" in text(name)
+        assert "bar.sync" in text(name)
+        assert "atom." not in text(name)
+        assert "red.global" not in text(name)
+
+
+def test_nothing_is_called_or_spilled() -> None:
+    for name in suite.LAYOUTS:
+        assert "call" not in text(name), name
+        assert ".local" not in text(name), name
+
+
+def test_machine_code_is_shown() -> None:
+    (unit,) = all_units("chain")
+    assert "LDG.E.128" in unit.text("sass", CC)
+    assert "STG.E.128" in unit.text("sass", CC)
+
+
+def test_ptx_is_the_same_each_time() -> None:
+    (unit,) = all_units("chain")
+    first = ptx(unit.source, unit.name, CC)
+    ptx.cache_clear()
+    assert ptx(unit.source, unit.name, CC) == first
+
+
+def test_ptxas_that_refuses_says_what_to_do() -> None:
+    with pytest.raises(Exception, match=r"(?s)ptxas failed: .*one CUDA release"):
+        toolkit.assemble(".version 99.0\n.target sm_90\n.address_size 64\n", CC)
