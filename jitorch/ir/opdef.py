@@ -87,6 +87,7 @@ class OpDef:
               not asked to; None: as is usual for its family (see `never_raises`)
     commutative  operands may be exchanged
     inplace   PyTorch has `name_` on tensors
+    portable  `eager` keeps to what all array modules have; otherwise it runs on NumPy's arrays only
     samples   inputs for the generic tests: a function returning a list of (args, attrs)
     """
 
@@ -105,6 +106,7 @@ class OpDef:
     total: bool | None = None
     commutative: bool = False
     inplace: bool = False
+    portable: bool = True
     samples: Callable[[], Sequence[tuple[Sequence[Any], Mapping[str, Any]]]] | None = None
 
     @property

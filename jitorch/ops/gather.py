@@ -41,7 +41,7 @@ def _check_bounds(index: Any, dim: int, size: int) -> None:
     bad = index[(index < 0) | (index >= size)]
     if bad.size:
         raise IndexOutOfRange(
-            f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
+            f"index {bad.reshape(-1)[0]} is out of bounds for dimension {dim} with size {size}"
         )
 
 
@@ -79,7 +79,10 @@ def _scatter_infer(x: Type, index: Type, src: Type, *, dim: int, accumulate: boo
 def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulate: bool) -> Any:
     _check_bounds(index, dim, x.shape[dim])
     out = x.copy()
-    where = list(xp.indices(index.shape, sparse=True))
+    where = [
+        xp.arange(n).reshape([-1 if i == d else 1 for i in range(index.ndim)])
+        for d, n in enumerate(index.shape)
+    ]
     where[dim] = index
     part = xp.broadcast_to(src, index.shape) if not src.ndim else src[_corner(index.shape)]
     if accumulate:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Sym, symbol
 from jitorch.ir.opdef import OpDef, register
@@ -238,7 +236,7 @@ assume = register(
 
 
 def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
-    return np.zeros(shape, dtype.numpy)
+    return xp.zeros(shape, dtype.numpy)
 
 
 # What a variable holds on the paths that leave it unset; no path that reads it gets here.

@@ -23,8 +23,9 @@ def like(t: TensorType, shape: Sequence[Dim], strided: bool = False) -> TensorTy
 
 
 def _writable(view: Any, base: Any) -> Any:
-    """Let a view that NumPy protects be written to where its base may be."""
-    view.flags.writeable = base.flags.writeable
+    """Let a view that NumPy protects be written to where its base may be; CuPy protects none."""
+    if hasattr(base.flags, "writeable"):
+        view.flags.writeable = base.flags.writeable
     return view
 
 
