@@ -138,6 +138,15 @@ class KeyNotFound(CompileError, KeyError):
 class DeviceMismatch(CompileError, RuntimeError):
     """Tensors on different devices that were to be computed with together."""
 
+    @classmethod
+    def between(cls, a: object, b: object) -> DeviceMismatch:
+        """Return the error about tensors on devices `a` and `b`."""
+        return cls(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{a} and {b}!",
+            hint=f"move one of them first: x.to('{a}')",
+        )
+
 
 class CudaError(LocatedError, RuntimeError):
     """CUDA can't be used on this machine, or a GPU reported an error."""

@@ -1,4 +1,4 @@
-"""The eager `Tensor`: a NumPy array with PyTorch's interface."""
+"""The eager `Tensor`: a NumPy array, or a CuPy array on a GPU, with PyTorch's interface."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from jitorch import ops
 from jitorch.arrays import Array, as_array
+from jitorch.cuda import adapter
 from jitorch.device import CPU, device as Device
 from jitorch.dispatch import METHODS, apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
@@ -36,7 +37,6 @@ class Tensor(InPlace):
     requires_grad = False
     grad = None
     is_leaf = True
-    is_cuda = False
 
     def __init__(self, *data: Any) -> None:
         if len(data) == 1 and not isinstance(data[0], int):
@@ -60,7 +60,17 @@ class Tensor(InPlace):
 
     @property
     def device(self) -> Device:
-        return CPU
+        return CPU if isinstance(self._data, np.ndarray) else adapter.device_of(self._data)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the tensor is in the memory of a GPU."""
+        return self.device.type == "cuda"
+
+    def get_device(self) -> int:
+        """Return the number of the GPU that the tensor is on, -1 for main memory."""
+        index = self.device.index
+        return -1 if index is None else index
 
     @property
     def data(self) -> Any:
@@ -143,7 +153,8 @@ class Tensor(InPlace):
 
     def data_ptr(self) -> int:
         """Return the address of the first element."""
-        return int(self._data.ctypes.data)
+        data = self._data
+        return int(data.ctypes.data if isinstance(data, np.ndarray) else data.data.ptr)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -161,8 +172,23 @@ class Tensor(InPlace):
     # Values out.
 
     def numpy(self, *, force: bool = False) -> Array:
-        """Return the array behind the tensor; they share memory."""
-        return self._data
+        """Return the array behind the tensor; they share memory.
+
+        A tensor on a GPU has none: raises TypeMismatch, or returns a copy with `force=True`.
+        """
+        if isinstance(self._data, np.ndarray):
+            return self._data
+        if not force:
+            raise TypeMismatch(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to "
+                "copy the tensor to host memory first."
+            )
+        return self._host()
+
+    def _host(self) -> Array:
+        """Return the elements in main memory: the array itself, or a copy of that on a GPU."""
+        data = self._data
+        return data if isinstance(data, np.ndarray) else adapter.to_host(data)
 
     def item(self) -> Any:
         """Return the only element as a Python number."""
@@ -170,11 +196,12 @@ class Tensor(InPlace):
             raise ShapeMismatch(
                 f"a Tensor with {self._data.size} elements cannot be converted to Scalar"
             )
-        return self._data.item()
+        data = self._data if isinstance(self._data, np.ndarray) else self._host()
+        return data.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists."""
-        return self._data.tolist()
+        return self._host().tolist()
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -210,7 +237,8 @@ class Tensor(InPlace):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return tensor_repr(self._data, self.dtype)
+        place = self.device
+        return tensor_repr(self._host(), self.dtype, None if place is CPU else place)
 
     def __format__(self, spec: str) -> str:
         if self.ndim and spec:
@@ -218,12 +246,14 @@ class Tensor(InPlace):
         return format(repr(self) if self.ndim else self.item(), spec)
 
     def __reduce__(self) -> Any:
-        return wrap, (np.ascontiguousarray(self._data).reshape(self._data.shape),)
+        host = self._host()
+        array = np.ascontiguousarray(host).reshape(host.shape)
+        return (wrap, (array,)) if host is self._data else (_on_device, (array, str(self.device)))
 
     # NumPy and the others.
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
         fn = METHODS.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
@@ -235,11 +265,22 @@ class Tensor(InPlace):
         """NumPy's functions work on the arrays, by NumPy's rules, and return tensors."""
         return _wrapped(fn(*_unwrapped(args), **_unwrapped(kwargs)))
 
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        """What other libraries need to share the memory of a tensor on a GPU."""
+        if not self.is_cuda:
+            raise AttributeError(
+                f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} If CUDA "
+                "data is required use tensor.cuda() to copy tensor to device memory."
+            )
+        return self._data.__cuda_array_interface__
+
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._data.__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self._data.__dlpack_device__()
+        kind, index = self._data.__dlpack_device__()
+        return int(kind), int(index)
 
     # Conversion.
 
@@ -251,20 +292,23 @@ class Tensor(InPlace):
         non_blocking: bool = False,
         copy: bool = False,
     ) -> Any:
-        """Return the tensor with another dtype, or that of another tensor; itself if it has it.
+        """Return the tensor with another dtype, on another device, or as another tensor is.
 
-        A device may be given too; there is only one.
+        Itself if it has both already. A dtype, a device and a tensor may be given by place.
         """
         for a in args:
             if isinstance(a, (DType, type)):
                 dtype = known_dtype(a)
             elif isinstance(a, Tensor):
-                dtype = a.dtype
-            elif isinstance(a, (str, Device)):
+                dtype, device = a.dtype, a.device
+            elif isinstance(a, (str, Device, int)) and not isinstance(a, bool):
                 device = a
-            elif not isinstance(a, bool):
+            elif a is not None and not isinstance(a, bool):
                 raise TypeMismatch(f"to() received an invalid argument: {a!r}")
-        ops.create.on_cpu(device)
+        if device is not None:
+            place = ops.create.placed(device).get("device", "cpu")
+            if place != str(self.device):
+                return apply(OPS["transfer"], self, device=place).to(dtype=dtype)
         if dtype is None or dtype is self.dtype:
             return apply(OPS["copy"], self) if copy else self
         return apply(OPS["cast"], self, dtype=dtype)
@@ -288,7 +332,7 @@ class Tensor(InPlace):
         if (
             type(out) is Tensor
             and out._data.size
-            and not np.may_share_memory(out._data, self._data)
+            and not adapter.may_share_memory(out._data, self._data)
         ):
             raise ShapeMismatch(
                 "view size is not compatible with input tensor's size and stride (at least one "
@@ -298,12 +342,18 @@ class Tensor(InPlace):
         return out
 
     def cpu(self) -> Any:
-        """Return the tensor in main memory."""
-        return self
+        """Return the tensor in main memory; itself if it is there."""
+        return self.to(device=CPU)
 
-    def cuda(self, device: object = None) -> Any:
-        """Refuse: there is no CUDA in this version."""
-        raise TypeMismatch("CUDA is not available", hint="leave .cuda() out")
+    def cuda(self, device: object = None, non_blocking: bool = False) -> Any:
+        """Return the tensor on a GPU, by default the current one; itself if it is there.
+
+        Raises CudaError, with what to do, where CUDA can't be used.
+        """
+        place = Device("cuda" if device is None else device)  # type: ignore[arg-type]
+        if place.type != "cuda":
+            raise TypeMismatch(f"Invalid device, must be cuda device: {place}")
+        return self.to(device=place)
 
     def detach(self) -> Any:
         """Return the tensor without gradient history; as there is none, itself."""
@@ -315,9 +365,12 @@ class Tensor(InPlace):
             raise TypeMismatch("gradients are not part of this version")
         return self
 
-    def new_tensor(self, data: Any, *, dtype: DType | None = None) -> Any:
-        """Return a new tensor of this tensor's dtype."""
-        return apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
+    def new_tensor(
+        self, data: Any, *, dtype: DType | None = None, device: object = None
+    ) -> Any:
+        """Return a new tensor of this tensor's dtype, on its device."""
+        made = apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
+        return made.to(device=self.device if device is None else device)
 
 
 def _foreign(x: object) -> bool:
@@ -366,8 +419,14 @@ _UFUNCS = {
 def wrap(array: Any) -> Tensor:
     """Return a tensor that shares the array's memory."""
     out = Tensor.__new__(Tensor)
-    out._data = array if isinstance(array, np.ndarray) else np.asarray(array)
+    held = isinstance(array, np.ndarray) or adapter.is_array(array)
+    out._data = array if held else np.asarray(array)
     return out
+
+
+def _on_device(array: Array, device: str) -> Any:
+    """Return a tensor on a device; what pickles of those on a GPU call."""
+    return wrap(array).to(device=device)
 
 
 # Methods of the op table.

@@ -56,27 +56,30 @@ def module_of(array: Any) -> Any:
     return np if isinstance(array, np.ndarray) else cupy
 
 
-def resolved(place: object) -> Device:
-    """Return a device that a user named: one that exists, with its number if it is a GPU."""
-    found = Device(place)  # type: ignore[arg-type]
+def named(place: Any) -> Device:
+    """Return the device that a user means, with its number if it is a GPU. Asks for none to exist."""
+    if place is CPU or place == "cpu":
+        return CPU
+    found = Device(place)
     if found.type == "cpu":
         return CPU
+    if found.index is not None:
+        return _cuda(found.index)
+    # CUDA starts with device 0, which nobody can have changed before CuPy was loaded.
+    return _cuda(0 if cupy is None else int(cupy.cuda.runtime.getDevice()))
+
+
+def resolved(place: Any) -> Device:
+    """Return the device that a user means. Raises CudaError unless it is there."""
+    found = named(place)
+    if found is CPU:
+        return CPU
     module = load()
-    if found.index is None:
-        return _cuda(int(module.cuda.runtime.getDevice()))
     count = int(module.cuda.runtime.getDeviceCount())
-    if found.index >= count:
+    if found.index is None or found.index >= count:
         there = ", ".join(f"cuda:{i}" for i in range(count))
         raise CudaError(f"CUDA error: invalid device ordinal: {found} (there is {there})")
-    return _cuda(found.index)
-
-
-def attribute(place: object) -> dict[str, str]:
-    """Return the attribute `device` of an op that makes a tensor; none for main memory."""
-    if place is None:
-        return {}
-    found = resolved(place)
-    return {} if found is CPU else {"device": str(found)}
+    return found
 
 
 @contextmanager
@@ -111,20 +114,11 @@ def common(operands: Sequence[Any]) -> Device | None:
         elif isinstance(x, cupy.ndarray):
             place = device_of(x)
             if found is not None and place is not found:
-                raise mismatch(found, place)
+                raise DeviceMismatch.between(found, place)
             found = place
     if found is not None and in_main_memory:
-        raise mismatch(found, CPU)
+        raise DeviceMismatch.between(found, CPU)
     return found
-
-
-def mismatch(a: object, b: object) -> DeviceMismatch:
-    """Return the error about tensors on two devices."""
-    return DeviceMismatch(
-        "Expected all tensors to be on the same device, but found at least two devices, "
-        f"{a} and {b}!",
-        hint=f"move one of them first: x.to('{a}')",
-    )
 
 
 def place_of(operands: Sequence[Any], attrs: Mapping[str, Any]) -> Device | None:
@@ -153,6 +147,12 @@ def moved(array: Any, place: object) -> Any:
         return to_host(array)
     with on(target):
         return cupy.asarray(array)
+
+
+def copied(array: Any, place: object) -> Any:
+    """Return a copy of an array on a device."""
+    out = moved(array, place)
+    return array.copy() if out is array else out
 
 
 def to_host(array: Any) -> Any:

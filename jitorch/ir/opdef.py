@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Dim
 from jitorch.ir.promotion import Promote
 from jitorch.ir.types import DType, Type
@@ -137,6 +138,15 @@ def result_types(name: str, inputs: Sequence[Type], attrs: Mapping[str, Any]) ->
     """Return the result types of the op called `name`."""
     types = OPS[name].infer(*inputs, **attrs)
     return types if isinstance(types, tuple) else (types,)
+
+
+def require_portable(op: OpDef) -> None:
+    """Raise TypeMismatch for an op that has no form on a GPU."""
+    if not op.portable:
+        raise TypeMismatch(
+            f"'{op.name}' is not on CUDA yet",
+            hint="compute it in main memory: x.cpu(), and .cuda() on the result",
+        )
 
 
 def static(shape: Sequence[Dim]) -> bool:

@@ -11,7 +11,7 @@ from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ir.types import DType, TensorType, Type
+from jitorch.ir.types import DType, TensorType, Type, common_device
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.select import filling
@@ -34,7 +34,7 @@ def _gather_infer(x: Type, index: Type, *, dim: int) -> Type:
                 f"Size does not match at dimension {d} expected index {show(i.shape)} to be no "
                 f"larger than self {show(t.shape)} apart from dimension {dim}"
             )
-    return TensorType(t.dtype, i.shape, device=t.device)
+    return TensorType(t.dtype, i.shape, device=common_device((t, i)))
 
 
 def _check_bounds(index: Any, dim: int, size: int) -> None:
@@ -73,7 +73,7 @@ def _scatter_infer(x: Type, index: Type, src: Type, *, dim: int, accumulate: boo
     _gather_infer(x, index, dim=dim)
     if tensor_type(src, "scatter").dtype is not t.dtype:
         raise TypeMismatch("scatter(): Expected self.dtype to be equal to src.dtype")
-    return TensorType(t.dtype, t.shape, device=t.device)
+    return TensorType(t.dtype, t.shape, device=common_device((t, index, src)))
 
 
 def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulate: bool) -> Any:

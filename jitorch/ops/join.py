@@ -13,7 +13,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.opdef import OPS, OpDef, register
 from jitorch.ir.promotion import common
 from jitorch.ir.shapes import axis, show
-from jitorch.ir.types import ListType, Type
+from jitorch.ir.types import ListType, TensorType, Type, common_device
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.shape import (
@@ -69,7 +69,8 @@ def _cat_infer(*xs: Type, dim: int) -> Type:
                     f"but got size {b} for tensor number {number} in the list."
                 )
         total = total + t.shape[dim]
-    return like(first, (*first.shape[:dim], total, *first.shape[dim + 1 :]))
+    shape = (*first.shape[:dim], total, *first.shape[dim + 1 :])
+    return TensorType(first.dtype, shape, device=common_device(ts))
 
 
 cat_op = register(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
-from jitorch.ir.dims import Dim, Sym, symbol
+from jitorch.ir.dims import Dim, Shape, Sym, symbol
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
@@ -235,7 +235,13 @@ assume = register(
 )
 
 
-def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
+def _undefined_infer(*, dtype: DType, shape: Shape, device: str = "cpu") -> Type:
+    return TensorType(dtype, shape, device=device)
+
+
+def _undefined_eager(
+    xp: Any, *, dtype: DType, shape: tuple[int, ...], device: str = "cpu"
+) -> Any:
     return xp.zeros(shape, dtype.numpy)
 
 
@@ -245,6 +251,6 @@ undefined = register(
         name="undefined",
         total=True,
         eager=_undefined_eager,
-        infer=lambda *, dtype, shape: TensorType(dtype, shape),
+        infer=_undefined_infer,
     )
 )
