@@ -19,8 +19,8 @@ from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.builder import Operators
 from jitorch.ir.dims import equal
 from jitorch.ir.opdef import OPS
-from jitorch.ir.shapes import broadcast, show
 from jitorch.ir.promotion import get_default_dtype
+from jitorch.ir.shapes import broadcast, show
 from jitorch.ir.types import DType, from_numpy_dtype, int64
 
 # PyTorch's older names of dtypes, which live on in messages.

@@ -273,7 +273,8 @@ class Tensor(InPlace):
                 f"Can't get __cuda_array_interface__ on non-CUDA tensor type: {self.type()} If CUDA "
                 "data is required use tensor.cuda() to copy tensor to device memory."
             )
-        return self._data.__cuda_array_interface__
+        data: Any = self._data
+        return data.__cuda_array_interface__
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self._data.__dlpack__(**kwargs)
@@ -365,9 +366,7 @@ class Tensor(InPlace):
             raise TypeMismatch("gradients are not part of this version")
         return self
 
-    def new_tensor(
-        self, data: Any, *, dtype: DType | None = None, device: object = None
-    ) -> Any:
+    def new_tensor(self, data: Any, *, dtype: DType | None = None, device: object = None) -> Any:
         """Return a new tensor of this tensor's dtype, on its device."""
         made = apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
         return made.to(device=self.device if device is None else device)

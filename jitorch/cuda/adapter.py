@@ -193,9 +193,7 @@ _DLPACK_CUDA = (2, 13)  # kDLCUDA, kDLCUDAManaged
 def may_share_memory(a: Any, b: Any) -> bool:
     """Whether two arrays may overlap; those on different devices do not."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return (
-            isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
-        )
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
     return device_of(a) is device_of(b) and bool(cupy.may_share_memory(a, b))
 
 

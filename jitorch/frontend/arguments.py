@@ -1,7 +1,7 @@
 """From the arguments of a call to its run-time values and the key of a compiled version.
 
-One version serves every call with the same dtypes, ranks, devices, layouts (contiguous or not), sizes of 1, and the same
-values of arguments that are neither tensors, ints nor floats. Sizes, ints and floats are run-time values.
+One version serves every call with the same dtypes, ranks, devices, layouts (contiguous or not), sizes of 1, and the
+same values of arguments that are neither tensors, ints nor floats. Sizes, ints and floats are run-time values.
 """
 
 from __future__ import annotations

@@ -170,9 +170,7 @@ def _eager(
     if place is not None:
         require_portable(definition)
         made = adapter.run(definition.eager, place, inputs, attrs)
-    elif definition.promote is not None and all(
-        isinstance(v.type, ScalarType) for v in op.inputs
-    ):
+    elif definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
         made = _on_scalars(definition, op, inputs, attrs)
     else:
         with np.errstate(all="ignore"):

@@ -72,9 +72,7 @@ full_op = register(
 )
 
 
-def _arange_infer(
-    *, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu"
-) -> Type:
+def _arange_infer(*, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu") -> Type:
     return TensorType(dtype, (length,), device=device)
 
 
@@ -203,17 +201,13 @@ def empty_like(input: Any, *, dtype: DType | None = None, device: object = None)
 
 
 @function("new_zeros")
-def _new_zeros(
-    input: Any, *size: Any, dtype: DType | None = None, device: object = None
-) -> Any:
+def _new_zeros(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return zeros of the input's dtype, on its device."""
     return zeros(*size, dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function("new_ones")
-def _new_ones(
-    input: Any, *size: Any, dtype: DType | None = None, device: object = None
-) -> Any:
+def _new_ones(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return ones of the input's dtype, on its device."""
     return ones(*size, dtype=dtype or input.dtype, device=device or input.device)
 
@@ -227,9 +221,7 @@ def _new_full(
 
 
 @function("new_empty")
-def _new_empty(
-    input: Any, *size: Any, dtype: DType | None = None, device: object = None
-) -> Any:
+def _new_empty(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return a tensor of the input's dtype and on its device, whose contents mean nothing."""
     return zeros(*size, dtype=dtype or input.dtype, device=device or input.device)
 
@@ -278,9 +270,7 @@ def _steps(start: Any, end: Any, step: Any, whole: bool) -> Any:
         ((), {"start": 0, "end": 1, "steps": 0, "dtype": float32}),
     ),
 )
-def linspace_op(
-    *, start: float, end: float, steps: Dim, dtype: DType, device: str = "cpu"
-) -> Any:
+def linspace_op(*, start: float, end: float, steps: Dim, dtype: DType, device: str = "cpu") -> Any:
     i = as_dtype(arange(steps, device=device), float64)
     last = dim_max(steps - 1, 1)
     step = as_dtype(full((), end - start, dtype=float64) / last, float64)

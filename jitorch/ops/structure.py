@@ -239,9 +239,7 @@ def _undefined_infer(*, dtype: DType, shape: Shape, device: str = "cpu") -> Type
     return TensorType(dtype, shape, device=device)
 
 
-def _undefined_eager(
-    xp: Any, *, dtype: DType, shape: tuple[int, ...], device: str = "cpu"
-) -> Any:
+def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...], device: str = "cpu") -> Any:
     return xp.zeros(shape, dtype.numpy)
 
 
