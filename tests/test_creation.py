@@ -83,7 +83,7 @@ def test_legacy_constructor() -> None:
         (lambda: jt.from_numpy(np.array(["a"])), TypeError, "the supported types are"),
         (lambda: jt.tensor(1.0, requires_grad=True), TypeError, "gradients"),
         (lambda: jt.tensor(1.0, device="tpu"), TypeError, "Expected one of cpu, cuda device type"),
-        (lambda: jt.zeros(2, device="meta"), TypeError, "device 'meta' is not available"),
+        (lambda: jt.zeros(2, device="meta"), TypeError, "type at start of device string: meta"),
         (lambda: jt.zeros(2, -1), RuntimeError, "negative dimension -1"),
         (lambda: jt.arange(3, 1), RuntimeError, "bound inconsistent with step sign"),
         (lambda: jt.arange(0, 3, 0), RuntimeError, "step must be nonzero"),

@@ -123,11 +123,10 @@ def common(operands: Sequence[Any]) -> Device | None:
 
 def place_of(operands: Sequence[Any], attrs: Mapping[str, Any]) -> Device | None:
     """Return the GPU that an op runs on: that of its operands, or the one it makes a tensor on."""
-    found = common(operands)
-    named = attrs.get("device")
-    if found is not None or named is None or named == "cpu":
-        return found
-    return resolved(named)
+    if any(map(is_data, operands)):
+        return common(operands)
+    place = resolved(attrs.get("device", "cpu"))
+    return None if place is CPU else place
 
 
 def run(fn: Callable[..., Any], place: Device, operands: Sequence[Any], attrs: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import re
 from typing import Any
@@ -40,6 +39,8 @@ def _broken(error: Exception) -> CudaError:
 
 def wheel() -> str:
     """Return the name of the installed package that brings CuPy."""
+    import importlib.metadata  # only an error pays for it
+
     found = importlib.metadata.packages_distributions().get("cupy", [])
     return found[0] if found else "'jitorch[cuda]'"
 

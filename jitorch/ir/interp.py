@@ -179,11 +179,11 @@ def _eager(
 
 
 def _gpu(op: Op) -> Device | None:
-    """Return the GPU that an op runs on: that of its result, or else of its operands."""
-    for v in (*op.outputs, *op.inputs):
-        if isinstance(v.type, TensorType) and v.type.device != "cpu":
-            return adapter.named(v.type.device)
-    return None
+    """Return the GPU that an op runs on: that of its operands, or the one it makes a tensor on."""
+    operands = [v.type for v in op.inputs if isinstance(v.type, TensorType)]
+    made = [v.type for v in op.outputs if isinstance(v.type, TensorType)]
+    names = {t.device for t in operands or made} - {"cpu"}
+    return adapter.named(min(names)) if names else None
 
 
 def _on_scalars(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:

@@ -41,7 +41,7 @@ def _check_bounds(index: Any, dim: int, size: int) -> None:
     bad = index[(index < 0) | (index >= size)]
     if bad.size:
         raise IndexOutOfRange(
-            f"index {bad.reshape(-1)[0]} is out of bounds for dimension {dim} with size {size}"
+            f"index {int(bad[0])} is out of bounds for dimension {dim} with size {size}"
         )
 
 

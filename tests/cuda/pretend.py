@@ -8,6 +8,7 @@ installed, every name must exist there too, and take the arguments that it is ca
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -66,7 +67,8 @@ class ndarray:
     def __init__(self, array: Any, index: int | None = None) -> None:
         self._a = np.asarray(array)
         if not self._a.flags.writeable:  # CuPy protects nothing
-            self._a = np.lib.stride_tricks.as_strided(self._a, self._a.shape, self._a.strides)
+            with contextlib.suppress(ValueError):
+                self._a.flags.writeable = True
         self.device = Device(machine.current if index is None else index)
 
     dtype = property(lambda self: self._a.dtype)
@@ -174,7 +176,7 @@ def signature(name: str, package: str = "") -> inspect.Signature | None:
     if real() is None:
         return None
     holder = importlib.import_module(package) if package else real()
-    found = functools.reduce(getattr, name.split("."), holder)
+    found: Any = functools.reduce(getattr, name.split("."), holder)
     if type(found).__name__ == "ufunc":
         return None
     try:
@@ -257,7 +259,7 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     """Return an array on the current device; one that is there as it is."""
     _may_fail()
     if isinstance(x, ndarray):
-        here = x if x.device.id == machine.current else ndarray(x._a.copy())
+        here: Any = x if x.device.id == machine.current else ndarray(x._a.copy())
         return here if dtype is None else here.astype(dtype, copy=False)
     if isinstance(x, list):
         return ndarray(np.asarray([_operand(i) for i in x], dtype))
