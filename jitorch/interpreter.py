@@ -57,13 +57,13 @@ def _on_gpu(op: OpDef, place: Device, arrays: list[Any], attrs: dict[str, Any]) 
     keys = tuple((a.dtype, a.shape) if adapter.is_data(a) else type(a) for a in arrays)
     dtype, result = _plan_of(op, keys, attrs)
     first = op.promote_from
-    if dtype is not None:
-        with adapter.on(place):
+    with adapter.on(place):
+        if dtype is not None:
             arrays[first:] = [_converted(a, dtype) for a in arrays[first:]]
-    out = adapter.run(op.eager, place, arrays, attrs)
-    if isinstance(result, tuple):
-        return tuple(wrap(_typed(o, t)) for o, t in zip(out, result, strict=True))
-    return wrap(_typed(out, result)) if isinstance(result, TensorType) else out
+        out = adapter.run(op.eager, arrays, attrs)
+        if isinstance(result, tuple):
+            return tuple(wrap(_typed(o, t)) for o, t in zip(out, result, strict=True))
+        return wrap(_typed(out, result)) if isinstance(result, TensorType) else out
 
 
 def _operand(x: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -129,12 +129,15 @@ def place_of(operands: Sequence[Any], attrs: Mapping[str, Any]) -> Device | None
     return None if place is CPU else place
 
 
-def run(fn: Callable[..., Any], place: Device, operands: Sequence[Any], attrs: Any) -> Any:
-    """Return `fn(cupy, *operands, **attrs)` on a GPU; arrays in main memory are copied there."""
-    module = load()
-    with on(place):
-        there = [module.asarray(x) if isinstance(x, np.ndarray) else x for x in operands]
-        return fn(module, *there, **attrs)
+def run(fn: Callable[..., Any], operands: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+    """Return `fn(cupy, *operands, **attrs)` on the current GPU; arrays in main memory go there first."""
+    there = [cupy.asarray(x) if isinstance(x, np.ndarray) else x for x in operands]
+    return fn(cupy, *there, **attrs)
+
+
+def beside(array: Any) -> AbstractContextManager[None]:
+    """Compute where an array is within the block."""
+    return nullcontext() if isinstance(array, np.ndarray) else on(device_of(array))
 
 
 def moved(array: Any, place: object) -> Any:

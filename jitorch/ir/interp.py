@@ -169,7 +169,8 @@ def _eager(
     place = None if adapter.cupy is None else _gpu(op)
     if place is not None:
         require_portable(definition)
-        made = adapter.run(definition.eager, place, inputs, attrs)
+        with adapter.on(place):
+            made = adapter.run(definition.eager, inputs, attrs)
     elif definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
         made = _on_scalars(definition, op, inputs, attrs)
     else:
@@ -232,9 +233,11 @@ def _admit(x: Any, t: Type, sizes: Sizes) -> Any:
         case TensorType():
             array = x if adapter.is_data(x) else np.asarray(x)
             if array.dtype != t.dtype.numpy:
-                array = array.astype(t.dtype.numpy)
+                with adapter.beside(array):
+                    array = array.astype(t.dtype.numpy)
             if not t.strided and not array.flags.c_contiguous:
-                array = array.copy(order="C")
+                with adapter.beside(array):
+                    array = array.copy(order="C")
             _check(t, t.shape, array.shape, sizes)
             return array
         case ScalarType(kind=kind, value=value):

@@ -313,7 +313,11 @@ def logspace(
     samples=fixed(((), {"n": 3, "m": 3, "dtype": float32}), ((), {"n": 2, "m": 4, "dtype": int64})),
 )
 def eye_op(*, n: Dim, m: Dim, dtype: DType, device: str = "cpu") -> Any:
-    rows, columns = arange(n, device=device), arange(m, device=device)
+    # Not by `arange`, which can't tell that sizes are not negative; `eye` has seen to that.
+    rows, columns = (
+        apply(arange_op, start=0, step=1, length=size, dtype=int64, **placed(device))
+        for size in (n, m)
+    )
     return as_dtype(reshape(rows, n, 1) == columns, dtype)
 
 

@@ -208,13 +208,14 @@ _METHODS = [
     "__rtruediv__", "__mod__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__",
     "__and__", "__or__", "__invert__", "__neg__",
 ]  # fmt: skip
+_VIEWS = ("transpose", "view")
 
 
 def _method(name: str) -> Callable[..., Any]:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if real() is not None:
             getattr(real().ndarray, name)
-        fn = getattr(self._a, name)
+        fn = getattr(self._a if name in _VIEWS else _operand(self), name)
         with np.errstate(all="ignore"):
             made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
         return _wrapped(made, self.device.id)
