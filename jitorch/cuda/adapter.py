@@ -85,7 +85,7 @@ def resolved(place: Any) -> Device:
 @contextmanager
 def on(place: Device) -> Iterator[None]:
     """Compute on a GPU within the block, and translate the errors of CuPy."""
-    with translated(), load().cuda.Device(place.index):
+    with load().cuda.Device(place.index), translated():  # told by the GPU that it is about
         yield
 
 

@@ -30,9 +30,9 @@ def imported() -> Any:
 
 
 def _broken(error: Exception) -> CudaError:
-    reason = str(error).strip().splitlines()
+    reason = str(error).strip().splitlines() or [repr(error)]
     return CudaError(
-        f"CUDA is not available: CuPy is installed and can't be imported: {reason[0] if reason else error!r}",
+        f"CUDA is not available: CuPy is installed and can't be imported: {reason[0]}",
         hint=f"pip install --force-reinstall {wheel()}; `jitorch doctor` shows what is installed",
     )
 
