@@ -18,6 +18,7 @@ LAYERS = [
     ["arrays", "ops", "printing"],
     ["dtypes", "nn"],
     ["inplace"],
+    ["placement"],
     ["tensor"],
     ["creation"],
     ["interpreter"],

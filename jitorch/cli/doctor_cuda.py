@@ -13,12 +13,12 @@ import importlib.util
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from jitorch.cli.findings import Finding, ask
 from jitorch.cuda import diagnosis, driver as drivers
 from jitorch.cuda.diagnosis import INSTALL, shown
+from jitorch.cuda.ptx import RELEASE, Ptx, Release, nvrtc_ptx, nvvm_ptx
 
 # Packages by which CUDA comes, and those among them whose versions are CUDA's own.
 _PACKAGES = re.compile(
@@ -28,10 +28,6 @@ _TOOLKIT = re.compile(
     r"(nvidia-(cuda-(crt|cuobjdump|nvcc|nvdisasm|nvrtc|runtime)|nvvm|nvjitlink))(-cu\d+)?"
 )
 _NEEDED = ("cupy", "numba_cuda", "cuda.bindings", "cuda.pathfinder")
-_RELEASE = re.compile(r"release (\d+)\.(\d+)")
-_PTX = re.compile(r"^\.version (\d+\.\d+)", re.MULTILINE)
-
-Release = tuple[int, int]
 
 
 def findings() -> list[Finding]:
@@ -172,63 +168,6 @@ def _runtime() -> Iterator[Finding]:
     yield Finding("CUDA runtime", shown(int(version)), part="cuda")
 
 
-@dataclass(frozen=True)
-class Ptx:
-    """What a compiler makes: of which CUDA release it is, and the version of its PTX."""
-
-    release: Release
-    version: str
-
-
-def nvrtc_ptx() -> Ptx:
-    """Compile a line of CUDA and return what became of it."""
-    nvrtc = importlib.import_module("cuda.bindings.nvrtc")
-    program = _ok(nvrtc.nvrtcCreateProgram(b'extern "C" __global__ void f(){}', b"f.cu", 0, [], []))
-    _ok(nvrtc.nvrtcCompileProgram(program, 0, []))
-    text = bytearray(_ok(nvrtc.nvrtcGetPTXSize(program)))
-    _ok(nvrtc.nvrtcGetPTX(program, text))
-    return _read(bytes(text).decode())
-
-
-def _ok(answer: tuple[Any, ...]) -> Any:
-    """Return what a call of NVRTC gives. Raises RuntimeError where it fails."""
-    status, *values = answer
-    if int(status):
-        raise RuntimeError(status.name)
-    return values[0] if values else None
-
-
-_LAYOUT = (
-    "e-p:64:64:64-i1:8:8-i8:8:8-i16:16:16-i32:32:32-i64:64:64-i128:128:128-f32:32:32-f64:64:64-"
-    "v16:16:16-v32:32:32-v64:64:64-v128:128:128-n16:32:64"
-)
-
-
-def nvvm_ptx() -> Ptx:
-    """Compile an empty function of LLVM and return what became of it."""
-    nvvm = importlib.import_module("cuda.bindings.nvvm")
-    version = ", ".join(f"i32 {n}" for n in nvvm.ir_version())
-    text = (
-        f'target triple = "nvptx64-nvidia-cuda"\ntarget datalayout = "{_LAYOUT}"\n'
-        "define void @f() {\n  ret void\n}\n"
-        f"!nvvmir.version = !{{!0}}\n!0 = !{{{version}}}\n"
-    ).encode()
-    program = nvvm.create_program()
-    nvvm.add_module_to_program(program, text, len(text), "f")
-    nvvm.compile_program(program, 0, [])
-    made = bytearray(nvvm.get_compiled_result_size(program))
-    nvvm.get_compiled_result(program, made)
-    return _read(bytes(made).decode())
-
-
-def _read(text: str) -> Ptx:
-    """Return what PTX says of its compiler."""
-    by, version = _RELEASE.search(text), _PTX.search(text)
-    if by is None or version is None:
-        raise RuntimeError("its PTX names no release")
-    return Ptx((int(by[1]), int(by[2])), version[1])
-
-
 def _compiler(what: str, compiled: Callable[[], Ptx]) -> Iterator[Finding]:
     made = compiled()
     yield Finding(what, f"of CUDA {text_of(made.release)}, makes PTX {made.version}", part="cuda")
@@ -242,7 +181,7 @@ def _ptxas() -> Iterator[Finding]:
         yield Finding("ptxas", "not found", remedy, part="cuda")
         return
     done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
-    found = _RELEASE.search(done.stdout)
+    found = RELEASE.search(done.stdout)
     yield Finding(
         "ptxas",
         f"of CUDA {found[1]}.{found[2]}" if found else "does not say its release",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from jitorch.cli import doctor_cuda
-from jitorch.cli.doctor_cuda import Ptx
 from jitorch.cli.findings import Finding, ask
 from jitorch.cuda import driver as drivers
+from jitorch.cuda.ptx import Ptx
 from tests.cli.conftest import Run
 
 WHEELS = {
