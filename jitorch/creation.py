@@ -43,7 +43,7 @@ def tensor(
     if isinstance(data, Tensor):
         return data.to(dtype or data.dtype, device=device, copy=True)
     if adapter.is_foreign(data):
-        return wrap(adapter.foreign(data)).to(dtype, device=device, copy=True)
+        return _from_gpu(data).to(dtype, device=device, copy=True)
     current = dispatch.current()
     if current is not None and any(map(_at_run_time, _leaves(data))):
         kinds = [number_dtype(x) for x in _leaves(data)]
@@ -89,11 +89,21 @@ def from_numpy(ndarray: Array) -> Tensor:
         return ndarray  # an array among the arguments of a program on tensors
     if not isinstance(ndarray, np.ndarray):
         raise TypeMismatch(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return _shared(ndarray)
+
+
+def _shared(array: Any) -> Tensor:
+    """Return a tensor that shares an array's memory. Raises TypeMismatch for foreign dtypes."""
     try:
-        from_numpy_dtype(ndarray.dtype)
+        from_numpy_dtype(array.dtype)
     except TypeError as error:
         raise TypeMismatch(str(error)) from None
-    return wrap(ndarray)
+    return wrap(array)
+
+
+def _from_gpu(x: Any) -> Tensor:
+    """Return a tensor that shares the memory of another library's array on a GPU."""
+    return _shared(adapter.foreign(x))
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Any:
@@ -103,7 +113,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> A
     if isinstance(data, np.ndarray):
         made = from_numpy(data)
     elif adapter.is_foreign(data):
-        made = wrap(adapter.foreign(data))
+        made = _from_gpu(data)
     elif hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
         made = from_dlpack(data)
     else:
@@ -120,7 +130,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     An array on a GPU gives a tensor there.
     """
     if adapter.is_foreign(ext_tensor):
-        return wrap(adapter.foreign(ext_tensor))
+        return _from_gpu(ext_tensor)
     return from_numpy(np.from_dlpack(ext_tensor))
 
 

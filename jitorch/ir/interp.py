@@ -166,7 +166,7 @@ class _Run:
 def _eager(
     definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]
 ) -> tuple[Any, ...]:
-    place = None if adapter.cupy is None else _gpu(op)
+    place = _gpu(op)
     if place is not None:
         require_portable(definition)
         with adapter.on(place):
@@ -181,10 +181,14 @@ def _eager(
 
 def _gpu(op: Op) -> Device | None:
     """Return the GPU that an op runs on: that of its operands, or the one it makes a tensor on."""
-    operands = [v.type for v in op.inputs if isinstance(v.type, TensorType)]
-    made = [v.type for v in op.outputs if isinstance(v.type, TensorType)]
-    names = {t.device for t in operands or made} - {"cpu"}
-    return adapter.named(min(names)) if names else None
+    for values in (op.inputs, op.outputs):
+        devices = [v.type.device for v in values if isinstance(v.type, TensorType)]
+        for device in devices:
+            if device != "cpu":
+                return adapter.named(device)
+        if devices:
+            return None
+    return None
 
 
 def _on_scalars(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, Sym
-from jitorch.ir.opdef import OPS, OpDef, register
+from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
 from jitorch.ir.types import TensorType, Type, bool_, common_device, int64
 from jitorch.ops.families import as_dtype, as_operand, function, tensor_type
@@ -311,10 +311,10 @@ def _as_index(k: Any) -> Any:
 
 def _beside(index: Any, x: Any) -> Any:
     """Return an index where `x` is; one in main memory goes with a tensor anywhere."""
-    index = as_operand(index)
-    if x.device is CPU or index.device is not CPU:
+    if x.device is CPU:
         return index
-    return apply(OPS["transfer"], index, device=str(x.device))
+    index = as_operand(index)
+    return index.to(device=x.device) if index.device is CPU else index
 
 
 @function("__getitem__")
@@ -329,7 +329,7 @@ def getitem(input: Any, key: Any) -> Any:
 
 def put(view: Any, rest: list[tuple[int, Any]], value: Any, accumulate: bool = False) -> Any:
     """Return `view` with the entries that the index tensors name replaced by `value`."""
-    indices = [_beside(k, view) for _, k in rest]
+    indices = [as_operand(_beside(_as_index(k), view)) for _, k in rest]
     if len(indices) == 1 and not accumulate and _covers(indices[0], view) and value.ndim == 0:
         return where(indices[0], value, view)
     dims = tuple(d for d, _ in rest)

@@ -11,7 +11,7 @@ import pytest
 
 import jitorch as jt
 from jitorch import compile as compiling
-from jitorch.errors import CudaError, DeviceMismatch, TraceError, TypeMismatch
+from jitorch.errors import CompileError, CudaError, DeviceMismatch, TraceError, TypeMismatch
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
 from tests.cuda.pretend import Machine
@@ -213,6 +213,28 @@ def test_graphs_say_where_tensors_are() -> None:
     assert made.device.id == 1
     with pytest.raises(TypeMismatch, match=re.escape("got a tensor on cpu")):
         interpret(parse(text), [jt.ones(3).numpy()])
+
+
+def test_a_program_may_be_the_first_to_use_a_gpu() -> None:
+    @jt.script
+    def f(n: int) -> Any:
+        return jt.full((n,), 2.0, device="cuda:1") + 1
+
+    made = f(2)
+    assert (str(made.device), made.tolist()) == ("cuda:1", [3, 3])
+
+
+def test_there_is_no_code_to_show() -> None:
+    with pytest.raises(CompileError, match="on CUDA tensors the function runs op by op"):
+        jt.script(softmax_like).code(x().cuda())
+    assert "'x' was" not in str(jt.script(softmax_like).explain(x().cuda()))
+
+
+def test_a_trace_is_checked() -> None:
+    jt.jit.trace(softmax_like, (x().cuda(),), check_inputs=[(x().cuda() * 2,)])
+    factors = [2.0, 2.0, 3.0]
+    with pytest.raises(TraceError, match="the trace differs from the function"):
+        jt.jit.trace(lambda a: a * factors.pop(), (x().cuda(),), check_inputs=[(x().cuda(),)])
 
 
 def test_numbers_of_a_seed_are_the_same() -> None:

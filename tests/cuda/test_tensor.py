@@ -313,6 +313,12 @@ def test_cupy_takes_ours() -> None:
     assert x.tolist() == [4, 5]
 
 
+def test_dtypes_that_tensors_lack() -> None:
+    cupy = sys.modules["cupy"]
+    with pytest.raises(TypeMismatch, match="uint16"):
+        jt.as_tensor(cupy.asarray(np.ones(2, np.uint16)))
+
+
 def test_main_memory_has_no_cuda_array_interface() -> None:
     assert not hasattr(jt.zeros(2), "__cuda_array_interface__")
     assert jt.zeros(2).__dlpack_device__() == (1, 0)
