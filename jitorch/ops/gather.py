@@ -13,6 +13,7 @@ from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
 from jitorch.ir.types import DType, TensorType, Type, common_device
 from jitorch.ops.families import function, tensor_type
+from jitorch.ops.index import add_at
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.select import filling
 from jitorch.ops.shape import expand, reshape
@@ -86,9 +87,8 @@ def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulat
     where[dim] = index
     part = xp.broadcast_to(src, index.shape) if not src.ndim else src[_corner(index.shape)]
     if accumulate:
-        xp.add.at(out, tuple(where), part)
-    else:
-        out[tuple(where)] = part
+        return add_at(xp, out, tuple(where), part)
+    out[tuple(where)] = part
     return out
 
 

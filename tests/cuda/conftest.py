@@ -14,7 +14,6 @@ from tests.cuda.pretend import Machine
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Pretend that CuPy is installed and there are two GPUs."""
-    pretend.real()  # before its place is taken
     for name, module in pretend.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(adapter, "cupy", None)

@@ -13,7 +13,7 @@ import functools
 import importlib
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -162,40 +162,58 @@ def _wrapped(x: Any, index: int | None = None) -> Any:
 
 
 @functools.cache
-def real() -> Any:
-    """Return the real CuPy, None where it is not installed."""
+def real(module: str = "cupy") -> Any:
+    """Return the real CuPy, or a module of it, None where it is not installed."""
     try:
-        return importlib.import_module("cupy")
+        return importlib.import_module(module)
     except ImportError:
         return None
 
 
 @functools.cache
-def signature(name: str, package: str = "") -> inspect.Signature | None:
-    """Return how the real CuPy takes the arguments of a function, as far as it says."""
-    if real() is None:
-        return None
-    holder = importlib.import_module(package) if package else real()
-    found: Any = functools.reduce(getattr, name.split("."), holder)
-    if type(found).__name__ == "ufunc":
-        return None
-    try:
-        return inspect.signature(found)
-    except ValueError:  # one of Cython's
-        return None
+def original(name: str, module: str) -> Any:
+    """Return a function of the real CuPy, None where that is not installed."""
+    return None if real(module) is None else getattr(real(module), name)
 
 
-def pretended(fn: Callable[..., Any], name: str, package: str = "") -> Callable[..., Any]:
+def check_call(found: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Raise where the real CuPy would not take the arguments of a call."""
+    if hasattr(found, "types"):  # a ufunc
+        assert loop_of(found, args), f"{found} has no loop for {[_dtype(x) for x in args]}"
+        return
+    with contextlib.suppress(ValueError):  # one of Cython's does not say
+        inspect.signature(found).bind(*args, **kwargs)
+
+
+def loop_of(found: Any, args: Sequence[Any]) -> str | None:
+    """Return the dtype that a ufunc of CuPy computes in: the first that all arguments convert to."""
+    dtypes = [_dtype(x) for x in args]
+    for loop in found.types:
+        taken, _, given = loop.partition("->")
+        if len(taken) == len(dtypes) and all(
+            d is None or np.can_cast(d, c) for d, c in zip(dtypes, taken, strict=True)
+        ):
+            return str(given)
+    return None
+
+
+def _dtype(x: Any) -> Any:
+    return getattr(x, "dtype", None)
+
+
+def pretended(fn: Callable[..., Any], name: str, module: str = "cupy") -> Callable[..., Any]:
     """Return a function of NumPy as one of CuPy."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        known = signature(name, package)
-        if known is not None:
-            known.bind(*args, **kwargs)
+        theirs = original(name, module)
+        if theirs is not None:
+            check_call(theirs, args, kwargs)
         _may_fail()
         out = kwargs.get("out")
         with np.errstate(all="ignore"):
             made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
+        if hasattr(theirs, "types") and out is None:
+            made = np.asarray(made).astype(loop_of(theirs, args))
         return _wrapped(made) if out is None else out
 
     call.__name__ = name
@@ -253,6 +271,10 @@ class _Ufunc:
         return self.call(*args, **kwargs)
 
     def at(self, target: Any, key: Any, values: Any) -> None:
+        # The types that CUDA and CuPy can add to at once from many threads.
+        assert target.dtype.name in (
+            "int32", "float16", "float32", "float64", "complex64", "complex128", "uint32", "uint64"
+        )  # fmt: skip
         self.fold(_operand(target), _key(key, target._a), _operand(values))
 
 
@@ -428,15 +450,20 @@ def _cuda() -> Any:
     )
 
 
+MODULES = ("cupy", "cupyx.scipy.special")
+
+
 def modules() -> dict[str, ModuleType]:
     """Return the modules that stand in for CuPy's, by name."""
     machine.__init__()  # type: ignore[misc]
+    for module in MODULES:
+        real(module)  # before its place is taken
     cupy, special = ModuleType("cupy"), ModuleType("cupyx.scipy.special")
     for name in _FUNCTIONS:
         setattr(cupy, name, pretended(getattr(np, name), name))
     for name in ("add", "multiply"):
         setattr(cupy, name, _Ufunc(name))
-    for name in ("bool_", "float16", "float32", "float64", "int64", "pi"):
+    for name in ("bool_", "float16", "float32", "float64", "int64", "uint64", "pi"):
         setattr(cupy, name, getattr(np, name))
     for name in ("erf", "erfc", "expit", "gammaln"):
         fn = getattr(scipy.special, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from jitorch.dispatch import apply
 from jitorch.errors import TypeMismatch
 from jitorch.ir.opdef import OPS
 from jitorch.tensor import Tensor, wrap
+from tests.cuda import pretend
 from tests.cuda.pretend import Machine
 from tests.ops.test_table import SAMPLES, TABLE, run, sample
 
@@ -49,3 +51,19 @@ def test_others_are_refused(name: str, machine: Machine) -> None:
     with pytest.raises(TypeMismatch, match=f"'{name}' is not on CUDA yet") as caught:
         apply(op, *map(there, args), **attrs)
     assert "x.cpu()" in caught.value.hint
+
+
+@pytest.mark.skipif(pretend.real() is None, reason="CuPy is not installed")
+@pytest.mark.usefixtures("machine")
+def test_the_stand_in_refuses_what_cupy_refuses() -> None:
+    cupy = sys.modules["cupy"]
+    a = cupy.asarray(np.ones(3, np.complex64))
+    with pytest.raises(AssertionError, match="has no loop for"):
+        cupy.floor(a)
+    with pytest.raises(TypeError, match="initial"):
+        cupy.amax(a, initial=0)
+    with pytest.raises(TypeError, match=r"Unsupported type <class 'numpy\.ndarray'>"):
+        cupy.add(a, np.ones(3))
+    with pytest.raises(TypeError, match="Implicit conversion"):
+        np.asarray(a)
+    assert cupy.exp(cupy.asarray(np.ones(3, np.int8))).dtype == np.float16

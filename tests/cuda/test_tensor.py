@@ -214,6 +214,28 @@ def test_an_index_beyond_the_end_is_an_error() -> None:
         jt.gather(x, 0, jt.tensor([5], device="cuda"))
 
 
+def test_adding_at_repeated_indices() -> None:
+    at = jt.tensor([0, 0, 2], device="cuda")
+    for dtype in (jt.int64, jt.int8, jt.uint8, jt.float32, jt.bool):
+        x, new = jt.ones(3, device="cuda").to(dtype), jt.ones(3, device="cuda").to(dtype)
+        wanted = jt.index_add(x.cpu(), 0, at.cpu(), new.cpu())
+        assert jt.index_add(x, 0, at, new).tolist() == wanted.tolist()
+    x = jt.tensor([-5, 2**62, 0])
+    new = jt.tensor([-1, 2**62, 2**62])
+    at = jt.tensor([0, 1, 1])
+    there = jt.scatter_add(x.cuda(), 0, at.cuda(), new.cuda())
+    assert there.tolist() == jt.scatter_add(x, 0, at, new).tolist()
+
+
+def test_shifts_beyond_the_width() -> None:
+    for dtype in (jt.int8, jt.uint8, jt.int64):
+        x = jt.tensor([1, 3, 100, 77]).to(dtype)
+        x[1] = x[1] * -1 if dtype.is_signed else x[1]
+        y = jt.tensor([1, 9, 64, 7]).to(dtype)
+        for shift in (jt.bitwise_left_shift, jt.bitwise_right_shift):
+            assert shift(x.cuda(), y.cuda()).tolist() == shift(x, y).tolist()
+
+
 def test_views_share_memory() -> None:
     x = jt.zeros(2, 3, device="cuda")
     x.view(6)[0] = 1
