@@ -321,7 +321,7 @@ def _as_index(k: Any) -> Any:
 
 
 def _beside(index: Any, x: Any) -> Any:
-    """Return an index where `x` is; one in main memory goes with a tensor anywhere."""
+    """Return an index, or a number, where `x` is; one in main memory goes with a tensor anywhere."""
     if x.device is CPU:
         return index
     index = as_operand(index)
@@ -385,7 +385,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
 @function("index_fill", inplace=True)
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return the input with `value` in the entries of dimension `dim` that the index names."""
-    number = filling(value, input.dtype)
+    number = _beside(filling(value, input.dtype), input)
     return _put_along(input, dim, _vector("index_fill", index), number, False)
 
 

@@ -287,7 +287,8 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     if isinstance(x, list):
         return ndarray(np.asarray([_operand(i) for i in x], dtype))
     if hasattr(x, "__cuda_array_interface__"):
-        return ndarray(x.__cuda_array_interface__["owner"]._a)
+        owner = x.__cuda_array_interface__["owner"]
+        return ndarray(owner._a, owner.device.id)
     return ndarray(np.array(x, dtype))
 
 

@@ -130,6 +130,13 @@ def test_making(make: Callable[..., Any]) -> None:
     assert there.tolist() == here.tolist()
 
 
+def test_lists_of_tensors_are_read() -> None:
+    x = there(1.0, 2.0)
+    made = jt.tensor([x[0], x[1] * 3])
+    assert (str(made.device), made.tolist()) == ("cpu", [1, 6])
+    assert jt.tensor([x[0]], device="cuda:1").tolist() == [1]
+
+
 def test_what_follows_a_tensor() -> None:
     x = jt.ones(2, 3, device="cuda:1")
     made = [
