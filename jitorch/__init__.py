@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import e as e, inf as inf, nan as nan, pi as pi
 
-from jitorch import interpreter as interpreter, jit as jit, nn as nn
+from jitorch import cuda as cuda, interpreter as interpreter, jit as jit, nn as nn
 from jitorch.creation import *
 from jitorch.device import device as device
 from jitorch.dtypes import (
@@ -19,6 +19,7 @@ from jitorch.dtypes import (
     promote_types as promote_types,
     result_type as result_type,
 )
+from jitorch.errors import OutOfMemoryError as OutOfMemoryError
 from jitorch.ir.promotion import (
     get_default_dtype as get_default_dtype,
     set_default_dtype as set_default_dtype,

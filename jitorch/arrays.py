@@ -45,9 +45,11 @@ def _dtype_of(array: Array) -> DType:
 
 
 def _plain(data: Any) -> Any:
-    """Return nested sequences with arrays in place of tensors."""
+    """Return nested sequences with arrays in place of tensors, which are copied from a GPU."""
     if isinstance(data, (list, tuple)):
         return [_plain(d) for d in data]
+    if getattr(data, "is_cuda", False):
+        data = data.cpu()
     return data.numpy() if hasattr(data, "numpy") else data
 
 

@@ -1,4 +1,7 @@
-"""From a typed graph to something that runs: kernels where Numba is installed, the interpreter where it is not."""
+"""From a typed graph to something that runs.
+
+That is kernels where Numba is installed, and the interpreter where it is not, or tensors are on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any, Protocol
 from jitorch import pipeline
 from jitorch.ir.core import Graph
 from jitorch.ir.interp import interpret
+from jitorch.ir.types import TensorType
 
 
 class Runnable(Protocol):
@@ -42,6 +46,9 @@ def compile_program(
     def after(name: str, before: Graph, made: Graph, seconds: float) -> None:
         timed(name, seconds)
 
+    if on_gpu(graph):
+        _tell_of_interpreter()
+        return Interpreted(pipeline.run(graph, pipeline.OPTIMIZE, after))
     if not has_numba():
         return Interpreted(pipeline.run(graph, pipeline.OPTIMIZE, after))
     from jitorch.codegen.runtime import compile_graph
@@ -51,6 +58,22 @@ def compile_program(
     program = compile_graph(optimized)
     timed("kernels", time.perf_counter() - start)
     return program
+
+
+def on_gpu(graph: Graph) -> bool:
+    """Whether any tensor of the graph is on a GPU."""
+    values = [*graph.params, *(v for op in graph.walk() for v in op.outputs)]
+    return any(isinstance(v.type, TensorType) and v.type.device != "cpu" for v in values)
+
+
+@cache
+def _tell_of_interpreter() -> None:
+    warnings.warn(
+        "scripted and traced functions run op by op on CUDA tensors, through CuPy: they are not "
+        "compiled to fused kernels there yet",
+        RuntimeWarning,
+        stacklevel=5,
+    )
 
 
 @cache

@@ -10,6 +10,7 @@ import numpy as np
 
 from jitorch import dispatch
 from jitorch.arrays import Array, as_array
+from jitorch.cuda import adapter
 from jitorch.dispatch import apply
 from jitorch.errors import TypeMismatch
 from jitorch.ir.builder import Operators
@@ -17,7 +18,7 @@ from jitorch.ir.dims import Sym
 from jitorch.ir.opdef import OPS
 from jitorch.ir.promotion import widen
 from jitorch.ir.types import DType, from_numpy_dtype
-from jitorch.ops.create import number_dtype, on_cpu
+from jitorch.ops.create import number_dtype, placed
 from jitorch.ops.join import stack
 from jitorch.tensor import Tensor, wrap
 
@@ -36,17 +37,22 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
-    on_cpu(device)
+    place = placed(device)
     if requires_grad:
         raise TypeMismatch("gradients are not part of this version", hint="leave requires_grad out")
     if isinstance(data, Tensor):
-        return data.to(dtype or data.dtype, copy=True)
+        return data.to(dtype or data.dtype, device=device, copy=True)
+    if adapter.is_foreign(data):
+        return _from_gpu(data).to(dtype, device=device, copy=True)
     current = dispatch.current()
     if current is not None and any(map(_at_run_time, _leaves(data))):
         kinds = [number_dtype(x) for x in _leaves(data)]
-        return _stacked(data, functools.reduce(widen, kinds) if dtype is None else dtype)
+        made = _stacked(data, functools.reduce(widen, kinds) if dtype is None else dtype)
+        return made.to(device=device)
     made = wrap(as_array(data, dtype))
-    return made if current is None else current.capture(made)  # type: ignore[attr-defined]
+    if current is not None:
+        made = current.capture(made)  # type: ignore[attr-defined]
+    return made.to(**place) if place else made
 
 
 def _leaves(data: Any) -> Iterator[Any]:
@@ -83,32 +89,48 @@ def from_numpy(ndarray: Array) -> Tensor:
         return ndarray  # an array among the arguments of a program on tensors
     if not isinstance(ndarray, np.ndarray):
         raise TypeMismatch(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return _shared(ndarray)
+
+
+def _shared(array: Any) -> Tensor:
+    """Return a tensor that shares an array's memory. Raises TypeMismatch for foreign dtypes."""
     try:
-        from_numpy_dtype(ndarray.dtype)
+        from_numpy_dtype(array.dtype)
     except TypeError as error:
         raise TypeMismatch(str(error)) from None
-    return wrap(ndarray)
+    return wrap(array)
+
+
+def _from_gpu(x: Any) -> Tensor:
+    """Return a tensor that shares the memory of another library's array on a GPU."""
+    return _shared(adapter.foreign(x))
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return `data` as a tensor, sharing memory where that is possible."""
-    on_cpu(device)
     if isinstance(data, Tensor):
-        return data.to(dtype) if dtype else data
+        return data.to(dtype, device=device)
     if isinstance(data, np.ndarray):
         made = from_numpy(data)
+    elif adapter.is_foreign(data):
+        made = _from_gpu(data)
     elif hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
         made = from_dlpack(data)
     else:
-        return tensor(data, dtype=dtype)
-    return made.to(dtype) if dtype else made
+        return tensor(data, dtype=dtype, device=device)
+    return made.to(dtype, device=device)
 
 
 asarray = as_tensor
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
-    """Return a tensor that shares memory with another library's array, by the DLPack protocol."""
+    """Return a tensor that shares memory with another library's array, by the DLPack protocol.
+
+    An array on a GPU gives a tensor there.
+    """
+    if adapter.is_foreign(ext_tensor):
+        return _from_gpu(ext_tensor)
     return from_numpy(np.from_dlpack(ext_tensor))
 
 

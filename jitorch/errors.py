@@ -7,7 +7,10 @@
     │   ├── AttributeNotFound          an undefined attribute
     │   ├── TypeMismatch               a wrong dtype, kind or argument count
     │   ├── ShapeMismatch              sizes that do not fit
-    │   └── IndexOutOfRange            an index or dimension beyond the end
+    │   ├── IndexOutOfRange            an index or dimension beyond the end
+    │   └── DeviceMismatch             tensors that are not on one device
+    ├── CudaError(loc)                 a GPU can't be used, or failed
+    │   └── OutOfMemoryError           its memory is full
     ├── TraceError(loc)                tracing met something that would bake data in
     ├── VerifyError                    a malformed graph: ours
     └── PassError                      a pass failed: ours
@@ -130,6 +133,27 @@ class IndexOutOfRange(CompileError, IndexError, RuntimeError):
 
 class KeyNotFound(CompileError, KeyError):
     """A key that a dict does not have."""
+
+
+class DeviceMismatch(CompileError, RuntimeError):
+    """Tensors on different devices that were to be computed with together."""
+
+    @classmethod
+    def between(cls, a: object, b: object) -> DeviceMismatch:
+        """Return the error about tensors on devices `a` and `b`."""
+        return cls(
+            "Expected all tensors to be on the same device, but found at least two devices, "
+            f"{a} and {b}!",
+            hint=f"move one of them first: x.to('{a}')",
+        )
+
+
+class CudaError(LocatedError, RuntimeError):
+    """CUDA can't be used on this machine, or a GPU reported an error."""
+
+
+class OutOfMemoryError(CudaError):
+    """A GPU's memory does not suffice."""
 
 
 class TraceError(LocatedError, RuntimeError):

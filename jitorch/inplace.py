@@ -13,13 +13,15 @@ import numpy as np
 
 from jitorch import ops
 from jitorch.arrays import Array, as_array
+from jitorch.cuda import adapter
 from jitorch.dispatch import METHODS, apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.builder import Operators
 from jitorch.ir.dims import equal
 from jitorch.ir.opdef import OPS
+from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.shapes import broadcast, show
-from jitorch.ir.types import DType, from_numpy_dtype
+from jitorch.ir.types import DType, from_numpy_dtype, int64
 
 # PyTorch's older names of dtypes, which live on in messages.
 LEGACY = {
@@ -100,6 +102,12 @@ class InPlace(Operators):
         return self
 
     def _write(self, array: Array) -> None:
+        if adapter.cupy is not None:
+            array = adapter.moved(array, adapter.device_of(self._data))
+        if adapter.is_array(self._data):
+            with adapter.on(self.device):
+                self._data[...] = array
+            return
         if not self._data.flags.writeable:
             raise TypeMismatch(
                 "can't write to a tensor that shares memory with a read-only array",
@@ -135,17 +143,17 @@ class InPlace(Operators):
 
     def bernoulli_(self, p: Any = 0.5) -> Any:
         """Set the elements to 1 with probability p (a number or a tensor) and to 0 otherwise."""
-        drawn = ops.random.rand(tuple(self.shape)) < p
+        drawn = ops.random.rand_like(self, dtype=get_default_dtype()) < p
         return self._assign(drawn.to(self.dtype))
 
     def exponential_(self, lambd: float = 1.0) -> Any:
         """Set the elements to waiting times: numbers of density lambd * exp(-lambd * x)."""
-        return self._assign(ops.random.exponential(tuple(self.shape), lambd, self.dtype))
+        return self._assign(ops.random.exponential(self, lambd))
 
     def random_(self, from_: int = 0, to: int | None = None) -> Any:
         """Set the elements to integers from_ <= x < to; `random_(n)` starts at 0."""
         low, high = (0, from_) if to is None and from_ else (from_, to)
-        drawn = ops.random.randint(low, 2**31 if high is None else high, tuple(self.shape))
+        drawn = ops.random.randint_like(self, low, 2**31 if high is None else high, dtype=int64)
         return self._assign(drawn.to(self.dtype))
 
     def __setitem__(self, key: Any, value: Any) -> None:

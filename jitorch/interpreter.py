@@ -1,4 +1,4 @@
-"""The interpreter that computes: each op at once, on NumPy."""
+"""The interpreter that computes: each op at once, on NumPy, or on CuPy where its operands are on a GPU."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from jitorch.arrays import Array
+from jitorch.cuda import adapter
+from jitorch.device import device as Device
 from jitorch.dispatch import set_default
 from jitorch.errors import TypeMismatch
-from jitorch.ir.opdef import OpDef
+from jitorch.ir.opdef import OpDef, require_portable
 from jitorch.ir.promotion import get_default_dtype, numpy_rules, using_numpy_rules
 from jitorch.ir.types import DType, ScalarType, TensorType, Type, from_numpy_dtype
 from jitorch.tensor import Tensor, wrap
@@ -30,6 +32,10 @@ class Eager:
         if op.compose is not None:
             return op.compose(*inputs, **attrs)
         arrays = [_operand(x) for x in inputs]
+        if adapter.cupy is not None:  # once CUDA was asked for; until then this is all it costs
+            place = adapter.place_of(arrays, attrs)
+            if place is not None:
+                return _on_gpu(op, place, arrays, attrs)
         dtype, result = plan(op, arrays, attrs)
         with np.errstate(all="ignore"):
             if dtype is not None:
@@ -45,6 +51,21 @@ class Eager:
         return wrap(array)
 
 
+def _on_gpu(op: OpDef, place: Device, arrays: list[Any], attrs: dict[str, Any]) -> Any:
+    """Carry out an op on CuPy's arrays, as `apply` does on NumPy's."""
+    require_portable(op)
+    keys = tuple((a.dtype, a.shape) if adapter.is_data(a) else type(a) for a in arrays)
+    dtype, result = _plan_of(op, keys, attrs)
+    first = op.promote_from
+    with adapter.on(place):
+        if dtype is not None:
+            arrays[first:] = [_converted(a, dtype) for a in arrays[first:]]
+        out = adapter.run(op.eager, arrays, attrs)
+        if isinstance(result, tuple):
+            return tuple(wrap(_typed(o, t)) for o, t in zip(out, result, strict=True))
+        return wrap(_typed(out, result)) if isinstance(result, TensorType) else out
+
+
 def _operand(x: Any) -> Any:
     """Return an input of an op as an array or a Python number."""
     if isinstance(x, Tensor):
@@ -54,6 +75,8 @@ def _operand(x: Any) -> Any:
         return np.asarray(x) if numpy_rules() else x.item()
     if isinstance(x, (np.ndarray, *_NUMBERS)):
         return x
+    if adapter.is_foreign(x):
+        return adapter.foreign(x)
     if hasattr(x, "__dlpack__"):
         return np.from_dlpack(x)
     raise TypeMismatch(f"expected a tensor, an array or a number, got {type(x).__name__}")
@@ -64,7 +87,14 @@ def plan(op: OpDef, arrays: Sequence[Any], attrs: dict[str, Any]) -> Plan:
 
     They follow from types and attributes alone, so they are kept for the next time.
     """
-    keys = tuple((a.dtype, a.shape) if isinstance(a, np.ndarray) else type(a) for a in arrays)
+    return _plan_of(
+        op,
+        tuple((a.dtype, a.shape) if isinstance(a, np.ndarray) else type(a) for a in arrays),
+        attrs,
+    )
+
+
+def _plan_of(op: OpDef, keys: tuple[Key, ...], attrs: dict[str, Any]) -> Plan:
     rules = numpy_rules(), get_default_dtype()
     try:
         return _remembered_plan(op, keys, tuple(attrs.items()), rules)
@@ -110,6 +140,8 @@ def _promoted(op: OpDef, types: Sequence[Type], as_numpy: bool) -> DType:
 def _converted(a: Any, dtype: np.dtype[Any]) -> Array:
     if isinstance(a, np.ndarray):
         return a if a.dtype == dtype else a.astype(dtype)
+    if adapter.is_array(a):
+        return a.astype(dtype, copy=False)  # type: ignore[no-any-return]
     if type(a) is int and not -(2**63) <= a < 2**63:
         raise TypeMismatch(f"the integer {a} does not fit into 64 bits")
     return np.asarray(a).astype(dtype)  # Python's integers wrap around
@@ -117,7 +149,7 @@ def _converted(a: Any, dtype: np.dtype[Any]) -> Array:
 
 def _typed(a: Any, t: Type) -> Array:
     assert isinstance(t, TensorType)
-    array = a if isinstance(a, np.ndarray) else np.asarray(a)
+    array = a if isinstance(a, np.ndarray) or adapter.is_array(a) else np.asarray(a)
     return array if array.dtype == t.dtype.numpy else array.astype(t.dtype.numpy)
 
 

@@ -69,11 +69,11 @@ def set_printoptions(
     _current[0] = replace(start, sci_mode=sci_mode, **changes)
 
 
-def tensor_repr(array: Array, dtype: DType) -> str:
-    """Return `tensor(...)` for the array."""
+def tensor_repr(array: Array, dtype: DType, device: object = None) -> str:
+    """Return `tensor(...)` for the array; a `device` is named if it is not main memory."""
     options = _current[0]
     prefix = "tensor("
-    suffixes = []
+    suffixes = [] if device is None else [f"device='{device}'"]
     if array.size == 0:
         body = "[]"
         if array.ndim != 1:

@@ -1,4 +1,4 @@
-"""The eager `Tensor`: a NumPy array with PyTorch's interface."""
+"""The eager `Tensor`: a NumPy array, or a CuPy array on a GPU, with PyTorch's interface."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from jitorch import ops
 from jitorch.arrays import Array, as_array
-from jitorch.device import CPU, device as Device
+from jitorch.cuda import adapter
+from jitorch.device import CPU
 from jitorch.dispatch import METHODS, apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
-from jitorch.inplace import LEGACY, InPlace, check_assignable as check_assignable
+from jitorch.inplace import LEGACY, check_assignable as check_assignable
 from jitorch.ir.dims import product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.shapes import axis
-from jitorch.ir.types import DTYPES, DType, from_numpy_dtype, known_dtype
+from jitorch.ir.types import DTYPES, DType, from_numpy_dtype
 from jitorch.ops.families import INPLACE
+from jitorch.placement import Placed
 from jitorch.printing import tensor_repr
 from jitorch.size import Size
 
 
-class Tensor(InPlace):
+class Tensor(Placed):
     """An n-dimensional array of one dtype.
 
     Make one with `jitorch.tensor`, `from_numpy`, `zeros` and their kin. Methods and operators are
@@ -36,7 +37,6 @@ class Tensor(InPlace):
     requires_grad = False
     grad = None
     is_leaf = True
-    is_cuda = False
 
     def __init__(self, *data: Any) -> None:
         if len(data) == 1 and not isinstance(data[0], int):
@@ -57,10 +57,6 @@ class Tensor(InPlace):
     @property
     def ndim(self) -> int:
         return len(self.shape)
-
-    @property
-    def device(self) -> Device:
-        return CPU
 
     @property
     def data(self) -> Any:
@@ -143,7 +139,8 @@ class Tensor(InPlace):
 
     def data_ptr(self) -> int:
         """Return the address of the first element."""
-        return int(self._data.ctypes.data)
+        data = self._data
+        return int(data.ctypes.data if isinstance(data, np.ndarray) else data.data.ptr)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -160,21 +157,18 @@ class Tensor(InPlace):
 
     # Values out.
 
-    def numpy(self, *, force: bool = False) -> Array:
-        """Return the array behind the tensor; they share memory."""
-        return self._data
-
     def item(self) -> Any:
         """Return the only element as a Python number."""
         if self._data.size != 1:
             raise ShapeMismatch(
                 f"a Tensor with {self._data.size} elements cannot be converted to Scalar"
             )
-        return self._data.item()
+        data = self._data if isinstance(self._data, np.ndarray) else self._host()
+        return data.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists."""
-        return self._data.tolist()
+        return self._host().tolist()
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -210,7 +204,8 @@ class Tensor(InPlace):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return tensor_repr(self._data, self.dtype)
+        place = self.device
+        return tensor_repr(self._host(), self.dtype, None if place is CPU else place)
 
     def __format__(self, spec: str) -> str:
         if self.ndim and spec:
@@ -218,12 +213,14 @@ class Tensor(InPlace):
         return format(repr(self) if self.ndim else self.item(), spec)
 
     def __reduce__(self) -> Any:
-        return wrap, (np.ascontiguousarray(self._data).reshape(self._data.shape),)
+        host = self._host()
+        array = np.ascontiguousarray(host).reshape(host.shape)
+        return (wrap, (array,)) if host is self._data else (_on_device, (array, str(self.device)))
 
     # NumPy and the others.
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, how: str, *inputs: Any, **kwargs: Any) -> Any:
         fn = METHODS.get(_UFUNCS.get(ufunc.__name__, ufunc.__name__))
@@ -235,39 +232,7 @@ class Tensor(InPlace):
         """NumPy's functions work on the arrays, by NumPy's rules, and return tensors."""
         return _wrapped(fn(*_unwrapped(args), **_unwrapped(kwargs)))
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._data.__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._data.__dlpack_device__()
-
     # Conversion.
-
-    def to(
-        self,
-        *args: Any,
-        dtype: DType | None = None,
-        device: object = None,
-        non_blocking: bool = False,
-        copy: bool = False,
-    ) -> Any:
-        """Return the tensor with another dtype, or that of another tensor; itself if it has it.
-
-        A device may be given too; there is only one.
-        """
-        for a in args:
-            if isinstance(a, (DType, type)):
-                dtype = known_dtype(a)
-            elif isinstance(a, Tensor):
-                dtype = a.dtype
-            elif isinstance(a, (str, Device)):
-                device = a
-            elif not isinstance(a, bool):
-                raise TypeMismatch(f"to() received an invalid argument: {a!r}")
-        ops.create.on_cpu(device)
-        if dtype is None or dtype is self.dtype:
-            return apply(OPS["copy"], self) if copy else self
-        return apply(OPS["cast"], self, dtype=dtype)
 
     def type(self, dtype: DType | str | None = None) -> Any:
         """Return the name of the type ("torch.FloatTensor"), or the tensor as another."""
@@ -288,7 +253,7 @@ class Tensor(InPlace):
         if (
             type(out) is Tensor
             and out._data.size
-            and not np.may_share_memory(out._data, self._data)
+            and not adapter.may_share_memory(out._data, self._data)
         ):
             raise ShapeMismatch(
                 "view size is not compatible with input tensor's size and stride (at least one "
@@ -296,14 +261,6 @@ class Tensor(InPlace):
                 hint="use .reshape(...) instead",
             )
         return out
-
-    def cpu(self) -> Any:
-        """Return the tensor in main memory."""
-        return self
-
-    def cuda(self, device: object = None) -> Any:
-        """Refuse: there is no CUDA in this version."""
-        raise TypeMismatch("CUDA is not available", hint="leave .cuda() out")
 
     def detach(self) -> Any:
         """Return the tensor without gradient history; as there is none, itself."""
@@ -315,9 +272,10 @@ class Tensor(InPlace):
             raise TypeMismatch("gradients are not part of this version")
         return self
 
-    def new_tensor(self, data: Any, *, dtype: DType | None = None) -> Any:
-        """Return a new tensor of this tensor's dtype."""
-        return apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
+    def new_tensor(self, data: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+        """Return a new tensor of this tensor's dtype, on its device."""
+        made = apply(OPS["cast"], as_array(data), dtype=dtype or self.dtype)
+        return made.to(device=self.device if device is None else device)
 
 
 def _foreign(x: object) -> bool:
@@ -366,8 +324,14 @@ _UFUNCS = {
 def wrap(array: Any) -> Tensor:
     """Return a tensor that shares the array's memory."""
     out = Tensor.__new__(Tensor)
-    out._data = array if isinstance(array, np.ndarray) else np.asarray(array)
+    held = isinstance(array, np.ndarray) or adapter.is_array(array)
+    out._data = array if held else np.asarray(array)
     return out
+
+
+def _on_device(array: Array, device: str) -> Any:
+    """Return a tensor on a device; what pickles of those on a GPU call."""
+    return wrap(array).to(device=device)
 
 
 # Methods of the op table.

@@ -12,9 +12,13 @@ import pytest
 import jitorch as jt
 from jitorch import ops
 
-MODULES = ["jitorch.creation", "jitorch.dtypes", "jitorch.tensor"] + [
-    f"jitorch.ops.{m.name}" for m in pkgutil.iter_modules(ops.__path__)
-]
+MODULES = [
+    "jitorch.creation",
+    "jitorch.cuda.devices",
+    "jitorch.device",
+    "jitorch.dtypes",
+    "jitorch.tensor",
+] + [f"jitorch.ops.{m.name}" for m in pkgutil.iter_modules(ops.__path__)]
 
 
 @pytest.mark.parametrize("name", MODULES)

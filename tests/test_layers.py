@@ -11,13 +11,14 @@ PACKAGE = Path(__file__).parent.parent / "jitorch"
 # From the bottom up; a module may import its own layer and those below. `dispatch` lies within
 # `ir`: it needs the op table's type, and what builds and runs graphs needs it.
 LAYERS = [
-    ["errors", "device", "philox", "size", "threads"],
+    ["errors", "device", "philox", "size", "threads", "cuda"],
     ["ir"],
     ["dispatch"],
     ["ir.builder", "ir.interp"],
     ["arrays", "ops", "printing"],
     ["dtypes", "nn"],
     ["inplace"],
+    ["placement"],
     ["tensor"],
     ["creation"],
     ["interpreter"],

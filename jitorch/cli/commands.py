@@ -240,14 +240,24 @@ def explain(function: str, inputs: tuple[str, ...], calls: tuple[str, ...], **re
 
 
 @cli.command()
-def doctor() -> None:
-    """Check the installation: versions, processor, threads, cache, environment.
+@click.option(
+    "-f",
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json is for programs to read.",
+)
+def doctor(form: str) -> None:
+    """Check the installation: versions, processor, threads, cache, environment, CUDA.
 
-    What is missing is named with the command that installs it; the exit code is then 1.
+    What is missing, too old or does not fit is named with the command that mends it. The exit code
+    is 1 if something keeps jitorch from working on the CPU; CUDA is optional.
     """
     from jitorch.cli import doctor as module
 
-    if not module.doctor():
+    if not module.doctor(form):
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -9,14 +10,12 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-
-from rich.markup import escape
-from rich.table import Table
+from typing import Any
 
 import jitorch
-from jitorch.cli.console import console
+from jitorch.cli import doctor_cuda
+from jitorch.cli.findings import Finding, ask, emit_json, show
 
 # Vector features by which kernels differ in speed, widest first.
 _VECTORS = ("avx512f", "avx2", "avx", "fma", "sse4.2", "sve2", "sve", "neon")
@@ -29,28 +28,21 @@ _PACKAGES = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A fact about the installation; `remedy` is what to do where it is a fault."""
-
-    what: str
-    found: str
-    remedy: str = ""
-    fault: bool = False
-
-
-def doctor() -> bool:
-    """Print the findings, and return whether all is well."""
-    findings = [*_software(), *_machine(), *_cache(), *_environment()]
-    table = Table("", "found", "")
-    for f in findings:
-        mark = "[bold red]missing[/]" if f.fault else "[green]ok[/]"
-        table.add_row(escape(f.what), escape(f.found), mark)
-    out = console()
-    out.print(table)
-    remedies = list(dict.fromkeys(f.remedy for f in findings if f.remedy))
-    for remedy in remedies:
-        out.print(escape(remedy), soft_wrap=True)
+def doctor(form: str = "text") -> bool:
+    """Print the findings, and return whether all is well on the CPU."""
+    probes = {
+        "software": _software,
+        "machine": _machine,
+        "BLAS": _blas,
+        "kernel cache": _cache,
+        "environment": _environment,
+    }
+    findings = [f for what, probe in probes.items() for f in ask(probe, what, "cpu")]
+    findings += doctor_cuda.findings()
+    if form == "json":
+        emit_json(findings)
+    else:
+        show(findings)
     return not any(f.fault for f in findings)
 
 
@@ -102,6 +94,15 @@ def _machine() -> Iterator[Finding]:
     yield Finding("CPU", f"{native.cpu_name()} ({', '.join(vectors) or 'no vector features'})")
     used, available = threads.get_num_threads(), threads.available_cpus()
     yield Finding("threads", f"{used} of {available} available CPU{'s' * (available != 1)}")
+
+
+def _blas() -> Iterator[Finding]:
+    for package in ("numpy", "scipy"):
+        if importlib.util.find_spec(package) is None:
+            continue
+        told: Any = importlib.import_module(package).show_config(mode="dicts")
+        blas = told["Build Dependencies"]["blas"]
+        yield Finding(f"BLAS of {package}", f"{blas['name']} {blas.get('version', '')}".strip())
 
 
 def _cache() -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """From the arguments of a call to its run-time values and the key of a compiled version.
 
-One version serves every call with the same dtypes, ranks, layouts (contiguous or not), sizes of 1, and the same
-values of arguments that are neither tensors, ints nor floats. Sizes, ints and floats are run-time values.
+One version serves every call with the same dtypes, ranks, devices, layouts (contiguous or not), sizes of 1, and the
+same values of arguments that are neither tensors, ints nor floats. Sizes, ints and floats are run-time values.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.cuda import adapter
 from jitorch.errors import TypeMismatch
 from jitorch.tensor import Tensor
 
@@ -68,7 +69,10 @@ class Leaves:
         self.values.append(a)
         self.objects.append(owner)
         ones = tuple(n == 1 for n in a.shape) if 1 in a.shape else a.ndim
-        self.note((a.dtype, ones, a.flags.c_contiguous), name)
+        if isinstance(a, np.ndarray):
+            self.note((a.dtype, ones, a.flags.c_contiguous), name)
+        else:
+            self.note((a.dtype, ones, a.flags.c_contiguous, str(adapter.device_of(a))), name)
 
     def note(self, fact: Any, name: str) -> None:
         self.key.append(fact)

@@ -5,6 +5,7 @@
         x, k = args
         if type(x) is not Tensor: return MISS
         v0 = x._data
+        if type(v0) is not ndarray: return MISS         # another one is on a GPU
         s0 = v0.shape
         if v0.dtype is not dtype0 or len(s0) != 1 or 1 in s0 or not v0.flags.c_contiguous: return MISS
         if type(k) is not int or not -LIMIT <= k < LIMIT: return MISS
@@ -89,6 +90,7 @@ class _Writer:
         if kind is Tensor:
             self.refuse(f"type({name}) is not Tensor")
             self.lines.append(f"{name}_data = {name}._data")
+            self.refuse(f"type({name}_data) is not {self.constant('kind', type(x._data))}")
             self.array(f"{name}_data", name, x._data)
         elif kind is np.ndarray:
             self.refuse(f"type({name}) is not ndarray")
@@ -115,7 +117,7 @@ class _Writer:
             self.refuse(f"{name} is not {self.constant('object', x)}")
 
     def array(self, value: str, owner: str, x: Any) -> None:
-        if x.dtype is not np.dtype(x.dtype.str):
+        if not isinstance(x, np.ndarray) or x.dtype is not np.dtype(x.dtype.str):
             raise _NotFlat
         sizes = f"{value}_shape"
         self.lines.append(f"{sizes} = {value}.shape")

@@ -257,6 +257,8 @@ class ScriptFunction(Generic[P, R]):
 
     def code(self, *args: Any, stage: str = "kernels", **kwargs: Any) -> str:
         """Return the generated code for the given arguments: `stage` is kernels, llvm or asm."""
+        from jitorch.compile import on_gpu
+
         leaves, bound = self.leaves(args, kwargs)
         program = self.version(leaves, bound).program
         if stage not in ("kernels", "llvm", "asm"):
@@ -264,6 +266,11 @@ class ScriptFunction(Generic[P, R]):
                 f"there is no code at stage '{stage}'", hint="the stages are: kernels, llvm, asm"
             )
         if not hasattr(program, "code"):
+            if on_gpu(program.graph):
+                raise CompileError(
+                    "no code was generated: on CUDA tensors the function runs op by op",
+                    hint="for the code of the CPU, give tensors in main memory",
+                )
             raise CompileError(
                 "no code was generated: Numba is not installed", hint="pip install numba"
             )

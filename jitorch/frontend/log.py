@@ -39,7 +39,7 @@ def difference(old: Any, new: Any, names: Sequence[str]) -> str:
 
 
 def _words(fact: Any) -> str:
-    if isinstance(fact, tuple) and len(fact) == 3:
+    if isinstance(fact, tuple) and len(fact) > 2:
         return _array_words(*fact)
     if isinstance(fact, tuple) and fact[0] is dict:
         return f"a dict with the keys {', '.join(map(repr, fact[1]))}"
@@ -54,11 +54,12 @@ def _words(fact: Any) -> str:
     return f"the object {fact.of!r}" if hasattr(fact, "of") else str(fact)
 
 
-def _array_words(dtype: Any, ones: Any, contiguous: bool) -> str:
+def _array_words(dtype: Any, ones: Any, contiguous: bool, device: str = "") -> str:
     try:
         name = from_numpy_dtype(dtype).name
     except TypeError:
         name = str(dtype)
     sizes = ones if isinstance(ones, tuple) else (False,) * ones
     shape = ", ".join("1" if one else "n" for one in sizes)
-    return f"{name}[{shape}]{'' if contiguous else ' with gaps between its rows or elements'}"
+    layout = "" if contiguous else " with gaps between its rows or elements"
+    return f"{name}[{shape}]{layout}{device and f' on {device}'}"

@@ -22,7 +22,7 @@ from jitorch.frontend.values import (
     Undefined,
     show,
 )
-from jitorch.ir.core import Value
+from jitorch.ir.core import Attr, Value
 from jitorch.ir.dims import Sym
 from jitorch.ir.types import ListType, ScalarType, TensorType, Type
 from jitorch.ops.structure import UNKNOWN_SIZE
@@ -67,6 +67,8 @@ def _lower_leaf(rec: Recorder, x: Any, t: Type) -> Value:
                 "a number meets a tensor whose size differs between paths",
                 hint="start from a tensor",
             )
+        if t.device != "cpu":
+            number = rec.emit1("transfer", (number,), {"device": t.device})
         return (
             rec.emit1("copy", (rec.emit1("expand", (number,), {"shape": t.shape}),))
             if t.shape
@@ -100,7 +102,10 @@ def _placeholder(rec: Recorder, t: Type) -> Value:
     match t:
         case TensorType():
             shape = tuple(d if rec.visible(d) else 0 for d in t.shape)
-            return rec.emit1("undefined", (), {"dtype": t.dtype, "shape": shape})
+            attrs: dict[str, Attr] = {"dtype": t.dtype, "shape": shape}
+            if t.device != "cpu":
+                attrs["device"] = t.device
+            return rec.emit1("undefined", (), attrs)
         case ScalarType(kind=kind):
             return rec.constant(_ZERO[kind])
         case ListType(item=item):

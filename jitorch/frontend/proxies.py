@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jitorch.cuda import adapter
+from jitorch.device import device as Device
 from jitorch.dispatch import current
 from jitorch.errors import TraceError, TypeMismatch
 from jitorch.ir.builder import Operators
@@ -53,6 +55,10 @@ class TensorProxy(Tensor):
     @property
     def ndim(self) -> int:
         return self.tensor_type.ndim
+
+    @property
+    def device(self) -> Device:
+        return adapter.named(self.tensor_type.device)
 
     def is_contiguous(self) -> bool:
         return not self.tensor_type.strided

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.cuda import adapter
 from jitorch.dispatch import using
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.frontend.proxies import (
@@ -177,6 +178,8 @@ class Recorder(Sizes):
                 hint="clone() the tensor before performing the operation",
             )
         value = self.cast(value, target.dtype)
+        if t.device != target.device:
+            value = self.emit1("transfer", (value,), {"device": target.device})
         if t.ndim != target.ndim or not all(map(self.equal, t.shape, target.shape)):
             value = self.emit1("copy", (self.emit1("expand", (value,), {"shape": target.shape}),))
         chain = [self.store[x._storage]]
@@ -204,10 +207,12 @@ class Recorder(Sizes):
         return self.capture(wrap(x))
 
     def parameter(self, array: Any, name: str, captured: bool = False) -> TensorProxy:
-        """Add a tensor parameter with the dtype, rank and layout of `array`."""
+        """Add a tensor parameter with the dtype, rank, layout and device of `array`."""
         shape = tuple(n if n == 1 or captured else self.dim_symbol(n) for n in array.shape)
         dtype = from_numpy_dtype(array.dtype)
-        v = Value(TensorType(dtype, shape, strided=not array.flags.c_contiguous), name or "const")
+        place = str(adapter.device_of(array))
+        strided = not array.flags.c_contiguous
+        v = Value(TensorType(dtype, shape, strided, place), name or "const")
         self.params.append(v)
         proxy = self.tensor(v)
         self.origins[proxy._storage] = self.lasting[proxy._storage] = v

@@ -384,6 +384,6 @@ def _leaves_of(x: Any) -> Iterator[Any]:
 def _close(a: Any, b: Any, tolerance: float) -> bool:
     if not isinstance(b, (Tensor, np.ndarray, np.generic, bool, int, float)):
         return type(a) is type(b) and bool(a == b)
-    x, y = np.asarray(a), np.asarray(b)
+    x, y = (np.asarray(i.cpu() if isinstance(i, Tensor) else i) for i in (a, b))
     same = x.shape == y.shape and x.dtype == y.dtype
     return same and np.allclose(x, y, tolerance, tolerance, equal_nan=True)

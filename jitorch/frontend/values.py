@@ -249,7 +249,7 @@ def same_tree(a: Tree, b: Tree) -> bool:
 def _meet_types(rec: Recorder, a: Type, b: Type) -> Type | None:
     match a, b:
         case TensorType(), TensorType():
-            if a.dtype is not b.dtype or a.ndim != b.ndim:
+            if a.dtype is not b.dtype or a.ndim != b.ndim or a.device != b.device:
                 return None
             shape = tuple(
                 x if x == y else _agree(rec, x, y) for x, y in zip(a.shape, b.shape, strict=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from jitorch.cuda import adapter
 from jitorch.frontend.arguments import Leaves
 from jitorch.frontend.explain import Explanation
 from jitorch.tensor import wrap
@@ -40,10 +39,10 @@ class Version:
             return False
         arrays = [*values, *self.captured]
         return any(
-            np.may_share_memory(arrays[i], other)
+            adapter.may_share_memory(arrays[i], other)
             for i in self.written
             for j, other in enumerate(arrays)
-            if j != i and isinstance(other, np.ndarray)
+            if j != i and adapter.is_data(other)
         )
 
     def run(self, leaves: Leaves) -> Any:
@@ -59,7 +58,7 @@ class Version:
 
         `objects` are what the caller gave for the `values`.
         """
-        if isinstance(x, np.ndarray):
+        if adapter.is_data(x):
             for value, owner in zip(values, objects, strict=True):
                 if value is x and owner is not None:
                     return owner

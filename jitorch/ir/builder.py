@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jitorch.cuda import adapter
+from jitorch.device import device as Device
 from jitorch.dispatch import METHODS, using
 from jitorch.errors import TypeMismatch, current_loc
 from jitorch.ir.core import Attr, Block, Op, Value
@@ -163,6 +165,10 @@ class Symbolic(Operators):
     @property
     def ndim(self) -> int:
         return self.tensor_type.ndim
+
+    @property
+    def device(self) -> Device:
+        return adapter.named(self.tensor_type.device)
 
     def __getattr__(self, name: str) -> Any:
         if name not in METHODS:

@@ -1,7 +1,8 @@
-"""`interpret`: run a graph op by op on NumPy arrays, with no compiler. The oracle of the tests.
+"""`interpret`: run a graph op by op on arrays, with no compiler. The oracle of the tests.
 
 Each op is carried out by its `eager` function, so a graph means what the same ops mean in eager
-mode. Views are views: what the graph returns or assigns aliases its arguments as it does there.
+mode. Views are views: what the graph returns or assigns aliases its arguments as it does there. An
+op whose result is on a GPU is carried out by CuPy.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.cuda import adapter
+from jitorch.device import device as Device
 from jitorch.errors import ShapeMismatch, TypeMismatch, VerifyError, at
 from jitorch.ir.builder import compose
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values
 from jitorch.ir.dims import Shape, Sym, evaluate, symbols, using_facts
 from jitorch.ir.facts import all_symbols, facts_of, plain
-from jitorch.ir.opdef import OPS, OpDef
+from jitorch.ir.opdef import OPS, OpDef, require_portable
 from jitorch.ir.types import ListType, ScalarType, TensorType, TupleType, Type, from_numpy_dtype
 
 Sizes = MutableMapping[str, int]
@@ -163,12 +166,29 @@ class _Run:
 def _eager(
     definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]
 ) -> tuple[Any, ...]:
-    if definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
+    place = _gpu(op)
+    if place is not None:
+        require_portable(definition)
+        with adapter.on(place):
+            made = adapter.run(definition.eager, inputs, attrs)
+    elif definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
         made = _on_scalars(definition, op, inputs, attrs)
     else:
         with np.errstate(all="ignore"):
             made = definition.eager(np, *inputs, **attrs)
     return (made,) if len(op.outputs) == 1 else made
+
+
+def _gpu(op: Op) -> Device | None:
+    """Return the GPU that an op runs on: that of its operands, or the one it makes a tensor on."""
+    for values in (op.inputs, op.outputs):
+        devices = [v.type.device for v in values if isinstance(v.type, TensorType)]
+        for device in devices:
+            if device != "cpu":
+                return adapter.named(device)
+        if devices:
+            return None
+    return None
 
 
 def _on_scalars(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
@@ -215,11 +235,13 @@ def _admit(x: Any, t: Type, sizes: Sizes) -> Any:
     """Return `x` as a value of type `t`. Raises VerifyError where it is none."""
     match t:
         case TensorType():
-            array = np.asarray(x)
+            array = x if adapter.is_data(x) else np.asarray(x)
             if array.dtype != t.dtype.numpy:
-                array = array.astype(t.dtype.numpy)
+                with adapter.beside(array):
+                    array = array.astype(t.dtype.numpy)
             if not t.strided and not array.flags.c_contiguous:
-                array = array.copy(order="C")
+                with adapter.beside(array):
+                    array = array.copy(order="C")
             _check(t, t.shape, array.shape, sizes)
             return array
         case ScalarType(kind=kind, value=value):
@@ -248,13 +270,15 @@ def _check_kind(v: Value, x: Any) -> None:
     """Raise, in the user's words, where an argument is of another kind than its parameter."""
     t, name = v.type, v.hint or "an argument"
     if isinstance(t, TensorType):
-        if not isinstance(x, np.ndarray) or x.dtype != t.dtype.numpy or x.ndim != t.ndim:
+        if not adapter.is_data(x) or x.dtype != t.dtype.numpy or x.ndim != t.ndim:
             found = (
                 f"{from_numpy_dtype(x.dtype).tag}{list(x.shape)}"
-                if isinstance(x, np.ndarray)
+                if adapter.is_data(x)
                 else type(x).__name__
             )
             raise TypeMismatch(f"{name}: expected {t}, got {found}")
+        if t.device != str(place := adapter.device_of(x)):
+            raise TypeMismatch(f"{name}: expected {t}, got a tensor on {place}")
         if not t.strided and not x.flags.c_contiguous:
             raise TypeMismatch(f"{name}: expected {t}, got an array that is not contiguous")
     elif isinstance(t, ScalarType) and t.kind in _PYTHON and type(x) is not _PYTHON[t.kind]:
@@ -266,5 +290,5 @@ def _check_sizes(v: Value, x: Any, sizes: Sizes) -> None:
     try:
         _admit(x, v.type, sizes)
     except VerifyError:
-        found = list(x.shape) if isinstance(x, np.ndarray) else x
+        found = list(x.shape) if adapter.is_data(x) else x
         raise ShapeMismatch(f"{v.hint or 'an argument'}: expected {v.type}, got {found}") from None

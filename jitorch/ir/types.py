@@ -7,13 +7,13 @@ any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Union
 
 import numpy as np
 
-from jitorch.errors import TypeMismatch
+from jitorch.errors import DeviceMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, substitute
 
 
@@ -156,6 +156,19 @@ Type = Union[TensorType, ScalarType, TupleType, ListType]
 
 INT, FLOAT, BOOL = ScalarType("int"), ScalarType("float"), ScalarType("bool")
 STR, NONE = ScalarType("str"), ScalarType("none")
+
+
+def common_device(types: Iterable[Type]) -> str:
+    """Return the device of a result of tensors of the given types.
+
+    Tensors of no dimensions in main memory go with any. Raises DeviceMismatch for others.
+    """
+    tensors = [t for t in types if isinstance(t, TensorType)]
+    found = next((t.device for t in tensors if t.device != "cpu"), "cpu")
+    for t in tensors:
+        if t.device != found and (t.ndim or t.device != "cpu"):
+            raise DeviceMismatch.between(found, t.device)
+    return found
 
 
 def map_sizes(t: Type, change: Callable[[Dim], Dim]) -> Type:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitorch import dispatch
+from jitorch.cuda import adapter
 from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Shape, equal
 from jitorch.ir.opdef import OpDef, register
@@ -44,7 +45,7 @@ def _display(xp: Any, x: Any, numpy: bool) -> Any:
     """Return what the user would see: a tensor, or the array where a program runs on arrays."""
     if isinstance(x, list):
         return [_display(xp, i, numpy) for i in x]
-    if not isinstance(x, xp.ndarray):
+    if not adapter.is_data(x):
         return x
     return x[()] if numpy else dispatch.display(x)
 

@@ -13,7 +13,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, equal, floordiv
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import show
-from jitorch.ir.types import TensorType, Type
+from jitorch.ir.types import TensorType, Type, common_device
 from jitorch.ops.elementwise import add
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.rules import floating_only
@@ -66,7 +66,7 @@ def _conv_infer(
             f"({reach[0]} x {reach[1]}). Kernel size can't be greater than actual input size"
         )
     sizes = [_conv_size(t.shape[2 + i], kernel[i], stride[i], pads[i], dilation[i]) for i in (0, 1)]
-    return TensorType(t.dtype, (t.shape[0], out, *sizes), device=t.device)
+    return TensorType(t.dtype, (t.shape[0], out, *sizes), device=common_device((t, f)))
 
 
 def _conv_eager(
@@ -231,6 +231,7 @@ conv_op = register(
     OpDef(
         name="convolution",
         eager=_conv_eager,
+        portable=False,  # Python threads and BLAS by turns
         infer=_conv_infer,
         promote=floating_only("conv2d"),
         samples=_conv_samples,

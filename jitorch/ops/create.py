@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jitorch.dispatch import apply
+from jitorch.cuda import adapter
+from jitorch.device import CPU
+from jitorch.dispatch import apply, current
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, Sym, at_least, dim_max, floordiv
 from jitorch.ir.opdef import OPS, OpDef, register
@@ -36,16 +38,21 @@ __all__ = [
 FillValue = bool | int | float | complex
 
 
-def _full_infer(*, shape: Shape, value: FillValue, dtype: DType) -> Type:
+# An op that makes a tensor on a GPU has the attribute `device`; without one it is main memory.
+
+
+def _full_infer(*, shape: Shape, value: FillValue, dtype: DType, device: str = "cpu") -> Type:
     for d in shape:
         if isinstance(d, int) and d < 0:
             raise ShapeMismatch(
                 f"Trying to create tensor with negative dimension {d}: {list(shape)}"
             )
-    return TensorType(dtype, tuple(shape))
+    return TensorType(dtype, tuple(shape), device=device)
 
 
-def _full_eager(xp: Any, *, shape: tuple[int, ...], value: FillValue, dtype: DType) -> Any:
+def _full_eager(
+    xp: Any, *, shape: tuple[int, ...], value: FillValue, dtype: DType, device: str = "cpu"
+) -> Any:
     return xp.full(shape, xp.asarray(value).astype(dtype.numpy))
 
 
@@ -65,11 +72,13 @@ full_op = register(
 )
 
 
-def _arange_infer(*, start: Any, step: Any, length: Dim, dtype: DType) -> Type:
-    return TensorType(dtype, (length,))
+def _arange_infer(*, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu") -> Type:
+    return TensorType(dtype, (length,), device=device)
 
 
-def _arange_eager(xp: Any, *, start: Any, step: Any, length: int, dtype: DType) -> Any:
+def _arange_eager(
+    xp: Any, *, start: Any, step: Any, length: int, dtype: DType, device: str = "cpu"
+) -> Any:
     wide = xp.int64 if isinstance(start, int) and isinstance(step, int) else xp.float64
     return (start + step * xp.arange(length, dtype=wide)).astype(dtype.numpy)
 
@@ -96,10 +105,20 @@ def shape_of(size: tuple[Any, ...]) -> tuple[Any, ...]:
     return size
 
 
-def on_cpu(device: object) -> None:
-    """Raise unless `device` names the only one there is."""
-    if device is not None and str(device) not in ("cpu", "cpu:0"):
-        raise TypeMismatch(f"device '{device}' is not available", hint="use device='cpu'")
+def placed(device: object) -> dict[str, str]:
+    """Return the attribute `device` of an op that makes a tensor; none for main memory.
+
+    Raises CudaError where the op is about to run and there is no such device. A program that is
+    being recorded may be meant for another machine.
+    """
+    if device is None:
+        return {}
+    place = adapter.named(device)
+    if place is CPU:
+        return {}
+    if current() is None:
+        adapter.resolved(place)
+    return {"device": str(place)}
 
 
 def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: object = None) -> Any:
@@ -108,14 +127,15 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: obje
     >>> jt.full((2,), 7)
     tensor([7, 7])
     """
-    on_cpu(device)
+    place = placed(device)
     shape = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     if isinstance(fill_value, (bool, int, float, complex)):
         wanted = dtype or default_dtype(fill_value)
-        return apply(full_op, shape=shape, value=fill_value, dtype=wanted)
+        return apply(full_op, shape=shape, value=fill_value, dtype=wanted, **place)
     # A number known at run time only: a size, a scalar of the program, a 0-d tensor.
     number = apply(OPS["cast"], fill_value, dtype=dtype or number_dtype(fill_value))
-    return apply(OPS["copy"], expand(number, *shape))
+    made = apply(OPS["copy"], expand(number, *shape))
+    return apply(OPS["transfer"], made, **place) if place else made
 
 
 def number_dtype(value: Any) -> DType:
@@ -157,7 +177,9 @@ def full_like(
     input: Any, fill_value: Any, *, dtype: DType | None = None, device: object = None
 ) -> Any:
     """Return a tensor of the shape and dtype of the input filled with a number."""
-    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device)
+    return full(
+        tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device
+    )
 
 
 @function("zeros_like")
@@ -179,27 +201,29 @@ def empty_like(input: Any, *, dtype: DType | None = None, device: object = None)
 
 
 @function("new_zeros")
-def _new_zeros(input: Any, *size: Any, dtype: DType | None = None) -> Any:
-    """Return zeros of the input's dtype."""
-    return zeros(*size, dtype=dtype or input.dtype)
+def _new_zeros(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return zeros of the input's dtype, on its device."""
+    return zeros(*size, dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function("new_ones")
-def _new_ones(input: Any, *size: Any, dtype: DType | None = None) -> Any:
-    """Return ones of the input's dtype."""
-    return ones(*size, dtype=dtype or input.dtype)
+def _new_ones(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return ones of the input's dtype, on its device."""
+    return ones(*size, dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function("new_full")
-def _new_full(input: Any, size: Any, fill_value: Any, *, dtype: DType | None = None) -> Any:
-    """Return a tensor of the input's dtype filled with a number."""
-    return full(size, fill_value, dtype=dtype or input.dtype)
+def _new_full(
+    input: Any, size: Any, fill_value: Any, *, dtype: DType | None = None, device: object = None
+) -> Any:
+    """Return a tensor of the input's dtype and on its device, filled with a number."""
+    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function("new_empty")
-def _new_empty(input: Any, *size: Any, dtype: DType | None = None) -> Any:
-    """Return a tensor of the input's dtype whose contents mean nothing."""
-    return zeros(*size, dtype=dtype or input.dtype)
+def _new_empty(input: Any, *size: Any, dtype: DType | None = None, device: object = None) -> Any:
+    """Return a tensor of the input's dtype and on its device, whose contents mean nothing."""
+    return zeros(*size, dtype=dtype or input.dtype, device=device or input.device)
 
 
 def arange(
@@ -215,7 +239,7 @@ def arange(
     >>> jt.arange(0, 1, 0.25)
     tensor([0.0000, 0.2500, 0.5000, 0.7500])
     """
-    on_cpu(device)
+    place = placed(device)
     if end is None:
         start, end = 0, start
     if isinstance(step, (int, float)) and step == 0:
@@ -223,7 +247,7 @@ def arange(
     whole = all(isinstance(v, (int, Sym)) for v in (start, end, step))
     length = _steps(start, end, step, whole)
     wanted = dtype or (int64 if whole else get_default_dtype())
-    return apply(arange_op, start=start, step=step, length=length, dtype=wanted)
+    return apply(arange_op, start=start, step=step, length=length, dtype=wanted, **place)
 
 
 def _steps(start: Any, end: Any, step: Any, whole: bool) -> Any:
@@ -246,8 +270,8 @@ def _steps(start: Any, end: Any, step: Any, whole: bool) -> Any:
         ((), {"start": 0, "end": 1, "steps": 0, "dtype": float32}),
     ),
 )
-def linspace_op(*, start: float, end: float, steps: Dim, dtype: DType) -> Any:
-    i = as_dtype(arange(steps), float64)
+def linspace_op(*, start: float, end: float, steps: Dim, dtype: DType, device: str = "cpu") -> Any:
+    i = as_dtype(arange(steps, device=device), float64)
     last = dim_max(steps - 1, 1)
     step = as_dtype(full((), end - start, dtype=float64) / last, float64)
     # From the nearer end, so that both ends come out exact.
@@ -263,11 +287,11 @@ def linspace(
     >>> jt.linspace(0, 1, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    on_cpu(device)
+    place = placed(device)
     if at_least(steps, 0) is False:
         raise ShapeMismatch("number of steps must be non-negative")
     wanted = dtype or get_default_dtype()
-    return apply(linspace_op, start=start, end=end, steps=steps, dtype=wanted)
+    return apply(linspace_op, start=start, end=end, steps=steps, dtype=wanted, **place)
 
 
 def logspace(
@@ -288,17 +312,23 @@ def logspace(
     "eye",
     samples=fixed(((), {"n": 3, "m": 3, "dtype": float32}), ((), {"n": 2, "m": 4, "dtype": int64})),
 )
-def eye_op(*, n: Dim, m: Dim, dtype: DType) -> Any:
-    return as_dtype(reshape(arange(n), n, 1) == arange(m), dtype)
+def eye_op(*, n: Dim, m: Dim, dtype: DType, device: str = "cpu") -> Any:
+    # Not by `arange`, which can't tell that sizes are not negative; `eye` has seen to that.
+    rows, columns = (
+        apply(arange_op, start=0, step=1, length=size, dtype=int64, **placed(device))
+        for size in (n, m)
+    )
+    return as_dtype(reshape(rows, n, 1) == columns, dtype)
 
 
 def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: object = None) -> Any:
     """Return a matrix with ones on the diagonal and zeros elsewhere."""
-    on_cpu(device)
+    place = placed(device)
     for name, size in (("n", n), ("m", n if m is None else m)):
         if at_least(size, 0) is False:
             raise ShapeMismatch(f"{name} must be greater or equal to 0, got {size}")
-    return apply(eye_op, n=n, m=n if m is None else m, dtype=dtype or get_default_dtype())
+    m = n if m is None else m
+    return apply(eye_op, n=n, m=m, dtype=dtype or get_default_dtype(), **place)
 
 
 @function()

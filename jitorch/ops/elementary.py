@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitorch.cuda.adapter import special
 from jitorch.dispatch import apply
 from jitorch.ops.elementwise import mul
 from jitorch.ops.families import composite, function, unary
@@ -53,20 +54,13 @@ __all__ = [
 REAL = unary_samples(floating_only(""))
 
 
-def _special() -> Any:
-    """Return scipy.special, which costs too much to import before it is needed."""
-    import scipy.special
-
-    return scipy.special
-
-
 def _rsqrt(xp: Any, x: Any) -> Any:
     return xp.reciprocal(xp.sqrt(x))
 
 
 def _lgamma(xp: Any, x: Any) -> Any:
     # Where C and PyTorch have plus infinity, SciPy has minus: at -inf.
-    return xp.where(xp.isinf(x), xp.abs(x), _special().gammaln(x))
+    return xp.where(xp.isinf(x), xp.abs(x), special(xp).gammaln(x))
 
 
 exp = unary("exp", lambda xp, x: xp.exp(x), "exp({0})", "Return e ** x.")
@@ -114,10 +108,10 @@ atanh = unary(
     "Return the inverse hyperbolic tangent.", methods=("arctanh",),
 )  # fmt: skip
 erf = unary(
-    "erf", lambda xp, x: _special().erf(x), "erf({0})", "Return the error function.", samples=REAL
+    "erf", lambda xp, x: special(xp).erf(x), "erf({0})", "Return the error function.", samples=REAL
 )
 erfc = unary(
-    "erfc", lambda xp, x: _special().erfc(x), "erfc({0})",
+    "erfc", lambda xp, x: special(xp).erfc(x), "erfc({0})",
     "Return 1 - erf(x), accurate for large x.", samples=REAL,
 )  # fmt: skip
 lgamma = unary(
@@ -125,7 +119,7 @@ lgamma = unary(
     "Return log(abs(gamma(x))).", samples=REAL,
 )  # fmt: skip
 sigmoid = unary(
-    "sigmoid", lambda xp, x: _special().expit(x), "sigmoid({0})",
+    "sigmoid", lambda xp, x: special(xp).expit(x), "sigmoid({0})",
     "Return 1 / (1 + exp(-x)).", samples=REAL,
 )  # fmt: skip
 

@@ -340,13 +340,37 @@ bitwise_not = unary(
     "bitwise_not", lambda xp, x: xp.invert(x), Scalar(int="~{0}", bool="not {0}"),
     "Return ~x.", promote=integral("bitwise_not"),
 )  # fmt: skip
+
+
+# Where NumPy has a result for counts that are negative or too large, a GPU has any.
+
+
+def _too_far(xp: Any, x: Any, y: Any) -> Any:
+    return (y < 0) | (y >= 8 * x.dtype.itemsize)
+
+
+def _left_shift(xp: Any, x: Any, y: Any) -> Any:
+    if xp is np:
+        return xp.left_shift(x, y)
+    beyond = _too_far(xp, x, y)
+    return xp.where(beyond, x * 0, xp.left_shift(x, xp.where(beyond, y * 0, y)))
+
+
+def _right_shift(xp: Any, x: Any, y: Any) -> Any:
+    if xp is np:
+        return xp.right_shift(x, y)
+    beyond = _too_far(xp, x, y)
+    sign = (x < 0).astype(x.dtype) * -1 if x.dtype.kind == "i" else x * 0
+    return xp.where(beyond, sign, xp.right_shift(x, xp.where(beyond, y * 0, y)))
+
+
 bitwise_left_shift = binary(
-    "bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y), Scalar(int="shift_left({0}, {1})"),
+    "bitwise_left_shift", _left_shift, Scalar(int="shift_left({0}, {1})"),
     "Return x << y; 0 where y is negative or the number of bits or more.",
     promote=integral("bitwise_left_shift"),
 )  # fmt: skip
 bitwise_right_shift = binary(
-    "bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y),
+    "bitwise_right_shift", _right_shift,
     Scalar(int="shift_right({0}, {1})"),
     "Return x >> y; only the sign is left where y is negative or the number of bits or more.",
     promote=integral("bitwise_right_shift"),

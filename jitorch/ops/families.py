@@ -14,7 +14,16 @@ from jitorch.ir.builder import Symbolic, composed_types
 from jitorch.ir.opdef import OPS, OpDef, Scalar, register
 from jitorch.ir.promotion import Promote, common, floating
 from jitorch.ir.shapes import broadcast
-from jitorch.ir.types import DType, ScalarType, TensorType, Type, bool_, float16, float32
+from jitorch.ir.types import (
+    DType,
+    ScalarType,
+    TensorType,
+    Type,
+    bool_,
+    common_device,
+    float16,
+    float32,
+)
 from jitorch.ops.samples import Samples, binary_samples, unary_samples
 
 P = ParamSpec("P")
@@ -114,7 +123,7 @@ def elementwise_infer(
         if len({t.dtype for t in tensors}) > 1:
             raise TypeMismatch(f"{name}: operands differ in dtype: {shown}")
         shape = broadcast(*(t.shape for t in tensors))
-        return TensorType(result(tensors[0].dtype), shape, device=tensors[0].device)
+        return TensorType(result(tensors[0].dtype), shape, device=common_device(tensors))
 
     return infer
 

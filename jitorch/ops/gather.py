@@ -11,8 +11,9 @@ from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ir.types import DType, TensorType, Type
+from jitorch.ir.types import DType, TensorType, Type, common_device
 from jitorch.ops.families import function, tensor_type
+from jitorch.ops.index import add_at
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.select import filling
 from jitorch.ops.shape import expand, reshape
@@ -34,14 +35,14 @@ def _gather_infer(x: Type, index: Type, *, dim: int) -> Type:
                 f"Size does not match at dimension {d} expected index {show(i.shape)} to be no "
                 f"larger than self {show(t.shape)} apart from dimension {dim}"
             )
-    return TensorType(t.dtype, i.shape, device=t.device)
+    return TensorType(t.dtype, i.shape, device=common_device((t, i)))
 
 
 def _check_bounds(index: Any, dim: int, size: int) -> None:
     bad = index[(index < 0) | (index >= size)]
     if bad.size:
         raise IndexOutOfRange(
-            f"index {bad.flat[0]} is out of bounds for dimension {dim} with size {size}"
+            f"index {int(bad[0])} is out of bounds for dimension {dim} with size {size}"
         )
 
 
@@ -73,19 +74,21 @@ def _scatter_infer(x: Type, index: Type, src: Type, *, dim: int, accumulate: boo
     _gather_infer(x, index, dim=dim)
     if tensor_type(src, "scatter").dtype is not t.dtype:
         raise TypeMismatch("scatter(): Expected self.dtype to be equal to src.dtype")
-    return TensorType(t.dtype, t.shape, device=t.device)
+    return TensorType(t.dtype, t.shape, device=common_device((t, index, src)))
 
 
 def _scatter_eager(xp: Any, x: Any, index: Any, src: Any, *, dim: int, accumulate: bool) -> Any:
     _check_bounds(index, dim, x.shape[dim])
     out = x.copy()
-    where = list(xp.indices(index.shape, sparse=True))
+    where = [
+        xp.arange(n).reshape([-1 if i == d else 1 for i in range(index.ndim)])
+        for d, n in enumerate(index.shape)
+    ]
     where[dim] = index
     part = xp.broadcast_to(src, index.shape) if not src.ndim else src[_corner(index.shape)]
     if accumulate:
-        xp.add.at(out, tuple(where), part)
-    else:
-        out[tuple(where)] = part
+        return add_at(xp, out, tuple(where), part)
+    out[tuple(where)] = part
     return out
 
 

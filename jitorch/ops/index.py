@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.device import CPU
 from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ir.types import TensorType, Type, bool_, int64
+from jitorch.ir.types import TensorType, Type, bool_, common_device, int64
 from jitorch.ops.families import as_dtype, as_operand, function, tensor_type
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.select import filling, where
@@ -76,7 +77,8 @@ def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> TensorType:
     first = used[0] if used else dims[0]  # a mask of no dimensions uses up none
     together = used == list(range(first, first + len(used)))
     at = first if together else 0
-    return TensorType(t.dtype, (*rest[:at], *picked, *rest[at:]), device=t.device)
+    place = common_device((t, *indices))
+    return TensorType(t.dtype, (*rest[:at], *picked, *rest[at:]), device=place)
 
 
 def _key(indices: tuple[Any, ...], dims: tuple[int, ...]) -> tuple[Any, ...]:
@@ -94,7 +96,23 @@ def _index_error(error: IndexError) -> IndexOutOfRange:
     return IndexOutOfRange(str(error).replace("for axis", "for dimension"))
 
 
+def _check_bounds(xp: Any, x: Any, indices: tuple[Any, ...], dims: tuple[int, ...]) -> None:
+    """Raise where an index is beyond the end, on arrays that would wrap it around silently."""
+    if xp is np:
+        return
+    for i, dim in zip(indices, dims, strict=True):
+        size = x.shape[dim]
+        if i.dtype != np.bool_ and bool(xp.any((i < -size) | (i >= size))):
+            wrong = i[(i < -size) | (i >= size)].reshape(-1)[0]
+            raise _beyond(int(wrong), dim, size)
+
+
+def _beyond(index: int, dim: int, size: int) -> IndexOutOfRange:
+    return IndexOutOfRange(f"index {index} is out of bounds for dimension {dim} with size {size}")
+
+
 def _index_eager(xp: Any, x: Any, *indices: Any, dims: tuple[int, ...]) -> Any:
+    _check_bounds(xp, x, indices, dims)
     try:
         return x[_key(indices, dims)]
     except IndexError as error:
@@ -132,7 +150,7 @@ def _put_infer(x: Type, new: Type, *indices: Type, dims: tuple[int, ...], accumu
         )
     if v.ndim > target.ndim:
         raise ShapeMismatch(_mismatch(show(v.shape), show(target.shape)))
-    return TensorType(t.dtype, t.shape, device=t.device)
+    return TensorType(t.dtype, t.shape, device=common_device((t, v, *indices)))
 
 
 def _mismatch(value: str, target: str) -> str:
@@ -142,14 +160,26 @@ def _mismatch(value: str, target: str) -> str:
     )
 
 
+def add_at(xp: Any, out: Any, key: Any, new: Any) -> Any:
+    """Add to the elements that a key names, more than once to those it repeats; return the sums."""
+    if xp is np or out.dtype.kind in "fc":
+        xp.add.at(out, key, new)
+        return out
+    # CuPy adds at once from many threads in few types. Sums of integers are the same modulo 2**64.
+    sums, terms = (a.astype(xp.int64).view(xp.uint64) for a in (out, new))
+    xp.add.at(sums, key, terms)
+    return sums.view(xp.int64).astype(out.dtype)
+
+
 def _put_eager(
     xp: Any, x: Any, new: Any, *indices: Any, dims: tuple[int, ...], accumulate: bool
 ) -> Any:
+    _check_bounds(xp, x, indices, dims)
     out = x.copy()
     key = _key(indices, dims)
     try:
         if accumulate:
-            xp.add.at(out, key, new)
+            out = add_at(xp, out, key, new)
         else:
             out[key] = new
     except IndexError as error:
@@ -180,7 +210,8 @@ index_put_op = register(
 
 
 def _nonzero_infer(x: Type) -> Type:
-    return TensorType(int64, (UNKNOWN_SIZE, tensor_type(x, "nonzero").ndim))
+    t = tensor_type(x, "nonzero")
+    return TensorType(int64, (UNKNOWN_SIZE, t.ndim), device=t.device)
 
 
 nonzero_op = register(
@@ -289,18 +320,27 @@ def _as_index(k: Any) -> Any:
     return np.asarray(k, np.int64) if not len(k) else np.asarray(k)
 
 
+def _beside(index: Any, x: Any) -> Any:
+    """Return an index, or a number, where `x` is; one in main memory goes with a tensor anywhere."""
+    if x.device is CPU:
+        return index
+    index = as_operand(index)
+    return index.to(device=x.device) if index.device is CPU else index
+
+
 @function("__getitem__")
 def getitem(input: Any, key: Any) -> Any:
     """Return input[key], a view unless an index tensor takes part."""
     view, rest = basic_view(input, key)
     if not rest:
         return view
-    return apply(index_op, view, *(k for _, k in rest), dims=tuple(d for d, _ in rest))
+    indices = [_beside(k, view) for _, k in rest]
+    return apply(index_op, view, *indices, dims=tuple(d for d, _ in rest))
 
 
 def put(view: Any, rest: list[tuple[int, Any]], value: Any, accumulate: bool = False) -> Any:
     """Return `view` with the entries that the index tensors name replaced by `value`."""
-    indices = [as_operand(_as_index(k)) for _, k in rest]
+    indices = [as_operand(_beside(_as_index(k), view)) for _, k in rest]
     if len(indices) == 1 and not accumulate and _covers(indices[0], view) and value.ndim == 0:
         return where(indices[0], value, view)
     dims = tuple(d for d, _ in rest)
@@ -345,7 +385,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
 @function("index_fill", inplace=True)
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return the input with `value` in the entries of dimension `dim` that the index names."""
-    number = filling(value, input.dtype)
+    number = _beside(filling(value, input.dtype), input)
     return _put_along(input, dim, _vector("index_fill", index), number, False)
 
 

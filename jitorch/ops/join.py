@@ -13,7 +13,8 @@ from jitorch.ir import dims as D
 from jitorch.ir.opdef import OPS, OpDef, register
 from jitorch.ir.promotion import common
 from jitorch.ir.shapes import axis, show
-from jitorch.ir.types import ListType, Type
+from jitorch.ir.types import ListType, TensorType, Type, common_device
+from jitorch.ops.create import full
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.samples import fixed, ramp, strided
 from jitorch.ops.shape import (
@@ -69,7 +70,8 @@ def _cat_infer(*xs: Type, dim: int) -> Type:
                     f"but got size {b} for tensor number {number} in the list."
                 )
         total = total + t.shape[dim]
-    return like(first, (*first.shape[:dim], total, *first.shape[dim + 1 :]))
+    shape = (*first.shape[:dim], total, *first.shape[dim + 1 :])
+    return TensorType(first.dtype, shape, device=common_device(ts))
 
 
 cat_op = register(
@@ -288,7 +290,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
             f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D", hint="use diagonal()"
         )
     n = input.shape[0] + abs(diagonal)
-    empty = apply(OPS["full"], shape=(n, n), value=0, dtype=input.dtype)
+    empty = full((n, n), 0, dtype=input.dtype, device=input.device)
     return apply(OPS["write"], empty, input, view="diagonal", offset=diagonal, dim1=0, dim2=1)
 
 

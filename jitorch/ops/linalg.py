@@ -12,7 +12,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.dims import equal
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, broadcast, show
-from jitorch.ir.types import TensorType, Type
+from jitorch.ir.types import TensorType, Type, common_device
 from jitorch.ops.elementwise import add, mul
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.reduce import sum_
@@ -41,7 +41,7 @@ def _matmul_infer(a: Type, b: Type) -> Type:
             f"second ({y.shape[-2]})",
         )
     batch = broadcast(x.shape[:-2], y.shape[:-2])
-    return TensorType(x.dtype, (*batch, x.shape[-2], y.shape[-1]), device=x.device)
+    return TensorType(x.dtype, (*batch, x.shape[-2], y.shape[-1]), device=common_device((x, y)))
 
 
 def _matmul_eager(xp: Any, a: Any, b: Any) -> Any:

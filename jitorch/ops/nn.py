@@ -11,7 +11,7 @@ from jitorch.dispatch import apply
 from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, equal
 from jitorch.ir.shapes import axis, show
-from jitorch.ir.types import DType
+from jitorch.ir.types import DType, int64
 from jitorch.ops.create import arange
 from jitorch.ops.elementary import exp, log, rsqrt, sqrt
 from jitorch.ops.elementwise import add, div, maximum, mul, square, sub
@@ -231,7 +231,7 @@ def one_hot(tensor: Any, num_classes: Dim = -1) -> Any:
     """
     if num_classes == -1:
         num_classes = int(tensor.max()) + 1
-    return as_dtype(tensor.unsqueeze(-1) == arange(num_classes), arange(0).dtype)
+    return as_dtype(tensor.unsqueeze(-1) == arange(num_classes, device=tensor.device), int64)
 
 
 @function()

@@ -134,6 +134,7 @@ max_pool_op = register(
     OpDef(
         name="max_pool2d",
         eager=_max_eager,
+        portable=False,
         infer=_pool_infer,
         promote=floating_only("max_pool2d"),
         samples=_samples(),
@@ -143,6 +144,7 @@ avg_pool_op = register(
     OpDef(
         name="avg_pool2d",
         eager=_avg_eager,
+        portable=False,
         infer=_pool_infer,
         promote=floating_only("avg_pool2d"),
         samples=_samples(inside=False, divisor=None),

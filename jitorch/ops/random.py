@@ -20,7 +20,7 @@ from jitorch.ir.dims import Dim, Shape, at_least
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.promotion import get_default_dtype
 from jitorch.ir.types import DType, TensorType, Type, float16, float32, float64, int64, known_dtype
-from jitorch.ops.create import on_cpu, shape_of
+from jitorch.ops.create import placed, shape_of
 from jitorch.ops.elementary import log1p
 from jitorch.ops.elementwise import mul
 from jitorch.ops.families import as_dtype, function
@@ -37,17 +37,22 @@ __all__ = [
 # Drawing is a side effect: it moves the generator on.
 
 
-def _shaped_infer(*, shape: Shape, dtype: DType, **bounds: int) -> Type:
+def _shaped_infer(*, shape: Shape, dtype: DType, device: str = "cpu", **bounds: int) -> Type:
     for d in shape:
         if isinstance(d, int) and d < 0:
             raise ShapeMismatch(f"Trying to create tensor with negative dimension {d}: {shape}")
-    return TensorType(dtype, tuple(shape))
+    return TensorType(dtype, tuple(shape), device=device)
 
 
 def _draw(numbers: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the `eager` of an op that draws one number for each element of its shape."""
+    """Return the `eager` of an op that draws one number for each element of its shape.
 
-    def eager(xp: Any, *, shape: tuple[int, ...], dtype: DType, **bounds: int) -> Any:
+    They are drawn in main memory, the same for every device.
+    """
+
+    def eager(
+        xp: Any, *, shape: tuple[int, ...], dtype: DType, device: str = "cpu", **bounds: int
+    ) -> Any:
         count = int(np.prod(shape, dtype=np.int64))
         drawn = numbers(*default_generator.take(count), count, dtype, **bounds)
         return xp.asarray(drawn).astype(dtype.numpy, copy=False).reshape(shape)
@@ -94,7 +99,11 @@ randint_op = register(
 )
 
 
-def _randperm_eager(xp: Any, *, n: int, dtype: DType) -> Any:
+def _randperm_infer(*, n: Dim, dtype: DType, device: str = "cpu") -> Type:
+    return TensorType(dtype, (n,), device=device)
+
+
+def _randperm_eager(xp: Any, *, n: int, dtype: DType, device: str = "cpu") -> Any:
     drawn = philox.permutation(*default_generator.take(n), n)
     return xp.asarray(drawn).astype(dtype.numpy, copy=False)
 
@@ -103,7 +112,7 @@ randperm_op = register(
     OpDef(
         name="randperm",
         eager=_randperm_eager,
-        infer=lambda *, n, dtype: TensorType(dtype, (n,)),
+        infer=_randperm_infer,
         pure=False,
         samples=fixed(((), {"n": 5, "dtype": int64}), ((), {"n": 0, "dtype": int64})),
     )
@@ -125,14 +134,14 @@ def rand(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
     >>> bool(((x >= 0) & (x < 1)).all())
     True
     """
-    on_cpu(device)
-    return apply(rand_op, shape=shape_of(size), dtype=_floating("rand", dtype))
+    place = placed(device)
+    return apply(rand_op, shape=shape_of(size), dtype=_floating("rand", dtype), **place)
 
 
 def randn(*size: Any, dtype: DType | None = None, device: object = None) -> Any:
     """Return normally distributed numbers of mean 0 and variance 1."""
-    on_cpu(device)
-    return apply(randn_op, shape=shape_of(size), dtype=_floating("randn", dtype))
+    place = placed(device)
+    return apply(randn_op, shape=shape_of(size), dtype=_floating("randn", dtype), **place)
 
 
 def randint(
@@ -147,7 +156,7 @@ def randint(
 
     A 64-bit number x gives low + floor(x * (high - low) / 2**64).
     """
-    on_cpu(device)
+    place = placed(device)
     if size is None:
         low, high, size = 0, low, high
     if size is None or high is None:
@@ -155,36 +164,42 @@ def randint(
     if at_least(low, high) is not False:
         raise ShapeMismatch(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
     shape = shape_of((size,))
-    return apply(randint_op, shape=shape, dtype=dtype or int64, low=low, high=high)
+    return apply(randint_op, shape=shape, dtype=dtype or int64, low=low, high=high, **place)
 
 
 def randperm(n: Dim, *, dtype: DType | None = None, device: object = None) -> Any:
     """Return the integers 0, ..., n - 1 in random order."""
-    on_cpu(device)
+    place = placed(device)
     if at_least(n, 0) is False:
         raise ShapeMismatch(f"n must be non-negative, got {n}")
-    return apply(randperm_op, n=n, dtype=dtype or int64)
+    return apply(randperm_op, n=n, dtype=dtype or int64, **place)
 
 
 @function()
-def rand_like(input: Any, *, dtype: DType | None = None) -> Any:
-    """Return `rand` of the shape and dtype of the input."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype)
+def rand_like(input: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return `rand` of the shape, dtype and device of the input."""
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function()
-def randn_like(input: Any, *, dtype: DType | None = None) -> Any:
-    """Return `randn` of the shape and dtype of the input."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype)
+def randn_like(input: Any, *, dtype: DType | None = None, device: object = None) -> Any:
+    """Return `randn` of the shape, dtype and device of the input."""
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, device=device or input.device)
 
 
 @function()
 def randint_like(
-    input: Any, low: int, high: int | None = None, *, dtype: DType | None = None
+    input: Any,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: object = None,
 ) -> Any:
-    """Return `randint` of the shape and dtype of the input."""
+    """Return `randint` of the shape, dtype and device of the input."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+    place = device or input.device
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=place)
 
 
 @function("bernoulli")
@@ -192,7 +207,7 @@ def bernoulli(input: Any, p: float | None = None) -> Any:
     """Return 1 with the probability that the element tells (or `p`), and 0 otherwise."""
     dtype = input.dtype if input.dtype.is_floating_point else get_default_dtype()
     chance = input if p is None else p
-    return as_dtype(rand(tuple(input.shape), dtype=dtype) < chance, input.dtype)
+    return as_dtype(rand_like(input, dtype=dtype) < chance, input.dtype)
 
 
 @function()
@@ -204,7 +219,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None) -> Any:
     if size is not None:
         return randn(size) * std + mean
     like = mul(mean, std)
-    return randn(tuple(like.shape), dtype=like.dtype) * std + mean
+    return randn_like(like) * std + mean
 
 
 @function()
@@ -219,9 +234,9 @@ def dropout(input: Any, p: float = 0.5, training: bool = True) -> Any:
     return where(rand_like(input) < p, filling(0, input.dtype), input / (1 - p))
 
 
-def exponential(shape: Any, rate: float, dtype: DType) -> Any:
+def exponential(like: Any, rate: float) -> Any:
     """Return numbers distributed as waiting times: of density rate * exp(-rate * x)."""
-    return log1p(-rand(shape, dtype=dtype)) / -rate
+    return log1p(-rand_like(like)) / -rate
 
 
 # The generator.

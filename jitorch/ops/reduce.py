@@ -139,10 +139,18 @@ amax_op = _reduction(
         empty=False,
     ),
 )
+
+
+def _peak(xp: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+    if x.size:
+        return xp.amax(x, axis=dim, keepdims=keepdim)
+    return xp.full(reduced(x.shape, dim, keepdim), _least(x.dtype), x.dtype)
+
+
 # As `amax`, but nothing has the lowest of all numbers: for ops that have a result then.
 peak_op = _reduction(
     "peak",
-    lambda xp, x, dim, keepdim: xp.amax(x, axis=dim, keepdims=keepdim, initial=_least(x.dtype)),
+    _peak,
     Reduce(
         init=_lowest, step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})"
     ),

@@ -12,7 +12,7 @@ from jitorch.ir import dims as D
 from jitorch.ir.opdef import OpDef, Scalar, Scan, register
 from jitorch.ir.promotion import common
 from jitorch.ir.shapes import axis
-from jitorch.ir.types import DType, TensorType, Type, int64
+from jitorch.ir.types import DType, TensorType, Type, common_device, int64
 from jitorch.ops.elementwise import isnan, sub
 from jitorch.ops.families import as_dtype, composite, function, tensor_type
 from jitorch.ops.reduce import Found, any_, argmax
@@ -216,7 +216,7 @@ def _bincount_infer(x: Type, *weights: Type, minlength: int) -> Type:
     if t.ndim != 1 or t.dtype.kind != "int":
         raise ShapeMismatch("bincount only supports 1-d non-negative integral inputs.")
     dtype = tensor_type(weights[0], "bincount").dtype if weights else int64
-    return TensorType(dtype, (UNKNOWN_SIZE,), device=t.device)
+    return TensorType(dtype, (UNKNOWN_SIZE,), device=common_device((t, *weights)))
 
 
 def _bincount_eager(xp: Any, x: Any, *weights: Any, minlength: int) -> Any:
@@ -253,7 +253,7 @@ def _search_infer(edges: Type, values: Type, *, right: bool) -> Type:
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
             "dimensions of boundaries tensor and input value tensor must match"
         )
-    return TensorType(int64, v.shape, device=v.device)
+    return TensorType(int64, v.shape, device=common_device((e, v)))
 
 
 def _search_eager(xp: Any, edges: Any, values: Any, *, right: bool) -> Any:

@@ -18,6 +18,7 @@ from jitorch.ir.types import (
     TensorType,
     Type,
     bool_,
+    common_device,
     complex64,
     complex128,
     float16,
@@ -136,7 +137,9 @@ def _where_infer(condition: Type, x: Type, y: Type) -> Type:
         )
     if a.dtype is not b.dtype:
         raise TypeMismatch(f"where: operands differ in dtype: {a} and {b}")
-    return TensorType(a.dtype, broadcast(c.shape, a.shape, b.shape), device=a.device)
+    return TensorType(
+        a.dtype, broadcast(c.shape, a.shape, b.shape), device=common_device((c, a, b))
+    )
 
 
 _SELECT = "select({0}, {1}, {2})"

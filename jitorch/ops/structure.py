@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
-from jitorch.ir.dims import Dim, Sym, symbol
+from jitorch.ir.dims import Dim, Shape, Sym, symbol
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
@@ -237,8 +235,12 @@ assume = register(
 )
 
 
-def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...]) -> Any:
-    return np.zeros(shape, dtype.numpy)
+def _undefined_infer(*, dtype: DType, shape: Shape, device: str = "cpu") -> Type:
+    return TensorType(dtype, shape, device=device)
+
+
+def _undefined_eager(xp: Any, *, dtype: DType, shape: tuple[int, ...], device: str = "cpu") -> Any:
+    return xp.zeros(shape, dtype.numpy)
 
 
 # What a variable holds on the paths that leave it unset; no path that reads it gets here.
@@ -247,6 +249,6 @@ undefined = register(
         name="undefined",
         total=True,
         eager=_undefined_eager,
-        infer=lambda *, dtype, shape: TensorType(dtype, shape),
+        infer=_undefined_infer,
     )
 )

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from jitorch.cuda import adapter
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, Shape
 from jitorch.ir.opdef import OPS, Axes, OpDef, register
 from jitorch.ir.shapes import broadcast, infer_minus_one, show
-from jitorch.ir.types import TensorType, Type
+from jitorch.ir.types import TensorType, Type, common_device
 from jitorch.ops.families import tensor_type
 from jitorch.ops.samples import Samples, fixed, ramp, strided
 
@@ -23,8 +24,9 @@ def like(t: TensorType, shape: Sequence[Dim], strided: bool = False) -> TensorTy
 
 
 def _writable(view: Any, base: Any) -> Any:
-    """Let a view that NumPy protects be written to where its base may be."""
-    view.flags.writeable = base.flags.writeable
+    """Let a view that NumPy protects be written to where its base may be; CuPy protects none."""
+    if hasattr(base.flags, "writeable"):
+        view.flags.writeable = base.flags.writeable
     return view
 
 
@@ -256,6 +258,22 @@ diagonal_op = register(
 )
 
 
+def _transfer_infer(x: Type, *, device: str) -> Type:
+    t = tensor_type(x, "transfer")
+    return TensorType(t.dtype, t.shape, t.strided, device)
+
+
+# A copy in the memory of a device.
+transfer_op = register(
+    OpDef(
+        name="transfer",
+        eager=lambda xp, x, *, device: adapter.copied(x, device),
+        infer=_transfer_infer,
+        samples=_samples({"device": "cpu"}),
+    )
+)
+
+
 def _write_infer(base: Type, new: Type, *, view: str, **attrs: Any) -> Type:
     t, part = tensor_type(base, "write"), tensor_type(new, "write")
     target = OPS[view].infer(t, **attrs)
@@ -264,6 +282,7 @@ def _write_infer(base: Type, new: Type, *, view: str, **attrs: Any) -> Type:
     fits = len(spread) == target.ndim and all(map(D.equal, spread, target.shape))
     if part.dtype is not t.dtype or not fits:
         raise ShapeMismatch(f"write: can't put a {part} into a {target}")
+    common_device((t, part))
     return like(t, t.shape)
 
 

@@ -63,7 +63,9 @@ def _foldable(op: Op) -> bool:
 
 
 def _small(t: Type) -> bool:
-    return isinstance(t, ScalarType) or (isinstance(t, TensorType) and t.shape == ())
+    if isinstance(t, TensorType):
+        return t.shape == () and t.device == "cpu"  # a GPU need not be there at compile time
+    return isinstance(t, ScalarType)
 
 
 def _constant(x: Any, v: Value, op: Op) -> Op:

@@ -410,7 +410,7 @@ def write_to_expanded(x):
 
 @wrong(TypeMismatch, X)
 def unknown_device(x):
-    return x.to("cuda:0")
+    return x.to("tpu:0")
 
 
 @wrong(TypeMismatch, X)

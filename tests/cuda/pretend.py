@@ -1,0 +1,475 @@
+"""A stand-in for CuPy on machines without a GPU: NumPy behind CuPy's manners.
+
+Its arrays are no NumPy arrays and do not turn into them by themselves; they take no NumPy arrays as
+operands; each is on a device and computes only while that is the current one; indices beyond the
+end wrap around. It has the names that jitorch uses and no others. Where the real CuPy is
+installed, every name must exist there too, and take the arguments that it is called with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+GPUS = 2
+TOTAL = 16 * 2**30
+
+
+class Machine:
+    """The state of the pretended driver."""
+
+    def __init__(self) -> None:
+        self.current = 0
+        self.driver = 13000
+        self.runtime = 13000
+        self.gpus = GPUS
+        self.used = [0] * GPUS
+        self.free_blocks = [0] * GPUS
+        self.fail: Exception | None = None  # what the next call raises
+        self.stream: Any = None
+        self.clock = itertools.count()
+        self.synchronized: list[Any] = []
+
+
+machine = Machine()
+
+
+class OutOfMemoryError(MemoryError):
+    __module__ = "cupy.cuda.memory"
+
+
+class CUDARuntimeError(RuntimeError):
+    __module__ = "cupy_backends.cuda.api.runtime"
+
+
+def _may_fail() -> None:
+    failure, machine.fail = machine.fail, None
+    if failure is not None:
+        raise failure
+
+
+class ndarray:
+    """An array in pretended GPU memory."""
+
+    __array_priority__ = 100
+    _a: Any
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, array: Any, index: int | None = None) -> None:
+        self._a = np.asarray(array)
+        if not self._a.flags.writeable:  # CuPy protects nothing
+            with contextlib.suppress(ValueError):
+                self._a.flags.writeable = True
+        self.device = Device(machine.current if index is None else index)
+
+    dtype = property(lambda self: self._a.dtype)
+    shape = property(lambda self: self._a.shape)
+    ndim = property(lambda self: self._a.ndim)
+    size = property(lambda self: self._a.size)
+    itemsize = property(lambda self: self._a.itemsize)
+    strides = property(lambda self: self._a.strides)
+    real = property(lambda self: _wrapped(self._a.real, self.device.id))
+    imag = property(lambda self: _wrapped(self._a.imag, self.device.id))
+    data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data))
+
+    @property
+    def flags(self) -> Any:
+        own = self._a.flags
+        return SimpleNamespace(c_contiguous=own.c_contiguous, f_contiguous=own.f_contiguous)
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return {**self._a.__array_interface__, "version": 3, "owner": self}
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, self.device.id
+
+    def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any:
+        return ("capsule", self, stream)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+    def get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
+        _may_fail()
+        return self._a.copy(order=order)
+
+    def item(self) -> Any:
+        return self._a.item()
+
+    def __getitem__(self, key: Any) -> Any:
+        return _wrapped(self._a[_key(key, self._a)], self.device.id)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._a[_key(key, self._a)] = _operand(value)
+
+    def __bool__(self) -> bool:
+        return bool(self._a)
+
+    def __int__(self) -> int:
+        return int(self._a)
+
+    def __len__(self) -> int:
+        return len(self._a)
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+
+def _key(key: Any, array: Any) -> Any:
+    """Return a key of NumPy, with indices beyond the end wrapped around."""
+    parts = key if isinstance(key, tuple) else (key,)
+    out, dim = [], 0
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+        if isinstance(part, ndarray):
+            part = _operand(part)
+            if part.dtype.kind in "iu" and array.shape[dim]:
+                part = part % array.shape[dim]
+        dim += part.ndim if isinstance(part, np.ndarray) and part.dtype == bool else 1
+        out.append(part)
+    return tuple(out) if isinstance(key, tuple) else out[0]
+
+
+def _operand(x: Any) -> Any:
+    """Return an argument as NumPy takes it, refusing what CuPy refuses."""
+    if isinstance(x, ndarray):
+        if x.device.id != machine.current:
+            raise ValueError(
+                f"Array device must be same as the current device: array device = {x.device.id} "
+                f"while current = {machine.current}"
+            )
+        return x._a
+    if isinstance(x, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    return type(x)(map(_operand, x)) if isinstance(x, (list, tuple)) else x
+
+
+def _wrapped(x: Any, index: int | None = None) -> Any:
+    if isinstance(x, (np.ndarray, np.generic)):
+        return ndarray(x, index)
+    return type(x)(map(_wrapped, x)) if type(x) in (list, tuple) else x
+
+
+@functools.cache
+def real(module: str = "cupy") -> Any:
+    """Return the real CuPy, or a module of it, None where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+@functools.cache
+def original(name: str, module: str) -> Any:
+    """Return a function of the real CuPy, None where that is not installed."""
+    return None if real(module) is None else getattr(real(module), name)
+
+
+def check_call(found: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """Raise where the real CuPy would not take the arguments of a call."""
+    if hasattr(found, "types"):  # a ufunc
+        assert loop_of(found, args), f"{found} has no loop for {[_dtype(x) for x in args]}"
+        return
+    with contextlib.suppress(ValueError):  # one of Cython's does not say
+        inspect.signature(found).bind(*args, **kwargs)
+
+
+def loop_of(found: Any, args: Sequence[Any]) -> str | None:
+    """Return the dtype that a ufunc of CuPy computes in: the first that all arguments convert to."""
+    dtypes = [_dtype(x) for x in args]
+    for loop in found.types:
+        taken, _, given = loop.partition("->")
+        if len(taken) == len(dtypes) and all(
+            d is None or np.can_cast(d, c) for d, c in zip(dtypes, taken, strict=True)
+        ):
+            return str(given)
+    return None
+
+
+def _dtype(x: Any) -> Any:
+    return getattr(x, "dtype", None)
+
+
+def pretended(fn: Callable[..., Any], name: str, module: str = "cupy") -> Callable[..., Any]:
+    """Return a function of NumPy as one of CuPy."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        theirs = original(name, module)
+        if theirs is not None:
+            check_call(theirs, args, kwargs)
+        _may_fail()
+        out = kwargs.get("out")
+        with np.errstate(all="ignore"):
+            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
+        if hasattr(theirs, "types") and out is None:
+            made = np.asarray(made).astype(loop_of(theirs, args))
+        return _wrapped(made) if out is None else out
+
+    call.__name__ = name
+    return call
+
+
+_METHODS = [
+    "astype", "reshape", "copy", "min", "max", "sum", "any", "all", "transpose", "view",
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
+    "__rtruediv__", "__mod__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__",
+    "__and__", "__or__", "__invert__", "__neg__",
+]  # fmt: skip
+_VIEWS = ("transpose", "view")
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if real() is not None:
+            getattr(real().ndarray, name)
+        fn = getattr(self._a if name in _VIEWS else _operand(self), name)
+        with np.errstate(all="ignore"):
+            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
+        return _wrapped(made, self.device.id)
+
+    return call
+
+
+for _name in _METHODS:
+    setattr(ndarray, _name, _method(_name))
+
+_FUNCTIONS = [
+    "abs", "add", "all", "amax", "amin", "angle", "any", "arange", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort",
+    "argwhere", "bincount", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cbrt",
+    "ceil", "concatenate", "conj", "copysign", "cos", "cosh", "cumprod", "cumsum", "diagonal",
+    "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "flip", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "full", "greater", "greater_equal", "hypot", "imag",
+    "invert", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "log", "log10",
+    "log1p", "log2", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
+    "maximum", "minimum", "multiply", "negative", "not_equal", "power", "prod", "real",
+    "reciprocal", "remainder", "right_shift", "rint", "roll", "searchsorted", "sign", "signbit",
+    "sin", "sinh", "sqrt", "squeeze", "stack", "subtract", "sum", "take_along_axis", "tan",
+    "tanh", "transpose", "tril", "triu", "true_divide", "trunc", "unique", "where", "zeros",
+]  # fmt: skip
+
+
+class _Ufunc:
+    """A function with a method `at`."""
+
+    def __init__(self, name: str) -> None:
+        self.call = pretended(getattr(np, name), name)
+        self.fold: Any = getattr(np, name).at
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
+
+    def at(self, target: Any, key: Any, values: Any) -> None:
+        # The types that CUDA and CuPy can add to at once from many threads.
+        assert target.dtype.name in (
+            "int32", "float16", "float32", "float64", "complex64", "complex128", "uint32", "uint64"
+        )  # fmt: skip
+        self.fold(_operand(target), _key(key, target._a), _operand(values))
+
+
+def asarray(x: Any, dtype: Any = None) -> Any:
+    """Return an array on the current device; one that is there as it is."""
+    _may_fail()
+    if isinstance(x, ndarray):
+        here: Any = x if x.device.id == machine.current else ndarray(x._a.copy())
+        return here if dtype is None else here.astype(dtype, copy=False)
+    if isinstance(x, list):
+        return ndarray(np.asarray([_operand(i) for i in x], dtype))
+    if hasattr(x, "__cuda_array_interface__"):
+        owner = x.__cuda_array_interface__["owner"]
+        return ndarray(owner._a, owner.device.id)
+    return ndarray(np.array(x, dtype))
+
+
+def array(x: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> Any:
+    """Return a new array on the current device."""
+    if isinstance(x, ndarray):
+        return ndarray(np.array(_operand(x), dtype, order=order))  # type: ignore[call-overload]
+    return asarray(x, dtype)
+
+
+def from_dlpack(x: Any) -> Any:
+    """Return an array that shares memory with another library's."""
+    assert x.__dlpack_device__()[0] == 2
+    _, owner, _ = x.__dlpack__()
+    return ndarray(owner._a, owner.device.id)
+
+
+def may_share_memory(a: Any, b: Any) -> bool:
+    return np.may_share_memory(a._a, b._a)
+
+
+# cupy.cuda
+
+
+class Device:
+    """A GPU; as a context, the current one."""
+
+    def __init__(self, index: int | None = None) -> None:
+        self.id = machine.current if index is None else int(index)
+        self.before: list[int] = []
+
+    def __enter__(self) -> Device:
+        self.before.append(machine.current)
+        machine.current = self.id
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        machine.current = self.before.pop()
+
+    def use(self) -> Device:
+        machine.current = self.id
+        return self
+
+    def synchronize(self) -> None:
+        _may_fail()
+        machine.synchronized.append(self.id)
+
+    @property
+    def mem_info(self) -> tuple[int, int]:
+        return TOTAL - machine.used[self.id], TOTAL
+
+
+class Stream:
+    """A queue of work."""
+
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
+        self.ptr = 0 if null else 4096
+        self.waited: list[Any] = []
+        self.before: list[Any] = []
+
+    def __enter__(self) -> Stream:
+        self.before.append(machine.stream)
+        machine.stream = self
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        machine.stream = self.before.pop()
+
+    def synchronize(self) -> None:
+        machine.synchronized.append(self)
+
+    def wait_event(self, event: Any) -> None:
+        self.waited.append(event)
+
+    def record(self, event: Any = None) -> Any:
+        event.record(self)
+        return event
+
+    done = True
+
+
+class Event:
+    """A moment in a stream."""
+
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self.disable_timing = disable_timing
+        self.at: int | None = None
+        self.done = True
+
+    def record(self, stream: Any = None) -> None:
+        self.at = next(machine.clock)
+
+    def synchronize(self) -> None:
+        machine.synchronized.append(self)
+
+
+class _Pool:
+    def used_bytes(self) -> int:
+        return machine.used[machine.current]
+
+    def total_bytes(self) -> int:
+        return machine.used[machine.current] + machine.free_blocks[machine.current]
+
+    def free_all_blocks(self, stream: Any = None) -> None:
+        machine.free_blocks[machine.current] = 0
+
+
+def _properties(index: int) -> dict[str, Any]:
+    return {
+        "name": b"Pretend GPU %d" % index,
+        "major": 9,
+        "minor": 0,
+        "totalGlobalMem": TOTAL,
+        "multiProcessorCount": 132,
+        "warpSize": 32,
+        "maxThreadsPerMultiProcessor": 2048,
+        "sharedMemPerMultiprocessor": 228 * 1024,
+        "l2CacheSize": 50 * 2**20,
+    }
+
+
+def _count() -> int:
+    if machine.driver // 1000 < machine.runtime // 1000:
+        raise CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+    if not machine.gpus:
+        raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+    return machine.gpus
+
+
+def _elapsed(start: Event, end: Event) -> float:
+    assert start.at is not None
+    assert end.at is not None
+    return float(end.at - start.at)
+
+
+def _set_device(index: int) -> None:
+    machine.current = index
+
+
+def _cuda() -> Any:
+    runtime = SimpleNamespace(
+        getDevice=lambda: machine.current,
+        setDevice=_set_device,
+        getDeviceCount=_count,
+        driverGetVersion=lambda: machine.driver,
+        runtimeGetVersion=lambda: machine.runtime,
+        memGetInfo=lambda: Device().mem_info,
+        getDeviceProperties=_properties,
+        CUDARuntimeError=CUDARuntimeError,
+    )
+    return SimpleNamespace(
+        Device=Device,
+        Event=Event,
+        ExternalStream=lambda ptr, device_id=-1: Stream(),
+        Stream=Stream,
+        get_current_stream=lambda: machine.stream or Stream(null=True),
+        get_elapsed_time=_elapsed,
+        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+        runtime=runtime,
+    )
+
+
+MODULES = ("cupy", "cupyx.scipy.special")
+
+
+def modules() -> dict[str, ModuleType]:
+    """Return the modules that stand in for CuPy's, by name."""
+    machine.__init__()  # type: ignore[misc]
+    for module in MODULES:
+        real(module)  # before its place is taken
+    cupy, special = ModuleType("cupy"), ModuleType("cupyx.scipy.special")
+    for name in _FUNCTIONS:
+        setattr(cupy, name, pretended(getattr(np, name), name))
+    for name in ("add", "multiply"):
+        setattr(cupy, name, _Ufunc(name))
+    for name in ("bool_", "float16", "float32", "float64", "int64", "uint64", "pi"):
+        setattr(cupy, name, getattr(np, name))
+    for name in ("erf", "erfc", "expit", "gammaln"):
+        fn = getattr(scipy.special, name)
+        setattr(special, name, pretended(fn, name, "cupyx.scipy.special"))
+    own = {"asarray": asarray, "array": array, "from_dlpack": from_dlpack, "ndarray": ndarray}
+    vars(cupy).update(own, may_share_memory=may_share_memory, cuda=_cuda(), __version__="14.0")
+    vars(cupy)["get_default_memory_pool"] = lambda: _Pool()
+    return {"cupy": cupy, "cupyx.scipy.special": special}

@@ -1,0 +1,69 @@
+"""Every op of the table on a GPU: the same results as on the CPU, or a clear refusal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitorch as jt
+from jitorch.dispatch import apply
+from jitorch.errors import TypeMismatch
+from jitorch.ir.opdef import OPS
+from jitorch.tensor import Tensor, wrap
+from tests.cuda import pretend
+from tests.cuda.pretend import Machine
+from tests.ops.test_table import SAMPLES, TABLE, run, sample
+
+NOT_PORTABLE = [name for name in TABLE if not OPS[name].portable]
+PORTABLE = [(name, i) for name, i in SAMPLES if OPS[name].portable]
+
+
+def there(x: Any) -> Any:
+    return wrap(x).cuda(1) if isinstance(x, np.ndarray) else x
+
+
+@pytest.mark.parametrize(("name", "number"), PORTABLE)
+def test_results_are_those_of_the_cpu(name: str, number: int, machine: Machine) -> None:
+    op, args, attrs = sample(name, number)
+    jt.manual_seed(3)
+    wanted = run(op, args, attrs)
+    jt.manual_seed(3)
+    operands = [there(x) for x in args]
+    named = {"device": "cuda:1"} if not any(isinstance(x, Tensor) for x in operands) else {}
+    takes_device = "device" in op.infer.__kwdefaults__ if op.infer.__kwdefaults__ else False
+    made = apply(op, *operands, **attrs, **(named if takes_device else {}))
+    found = made if isinstance(made, tuple) else (made,)
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        if operands and name != "transfer":
+            assert str(a.device) == "cuda:1"
+        assert a.dtype is b.dtype
+        np.testing.assert_array_equal(a.cpu().numpy(), b.numpy())
+    assert machine.current == 0
+
+
+@pytest.mark.parametrize("name", NOT_PORTABLE)
+def test_others_are_refused(name: str, machine: Machine) -> None:
+    op, args, attrs = sample(name, 0)
+    with pytest.raises(TypeMismatch, match=f"'{name}' is not on CUDA yet") as caught:
+        apply(op, *map(there, args), **attrs)
+    assert "x.cpu()" in caught.value.hint
+
+
+@pytest.mark.skipif(pretend.real() is None, reason="CuPy is not installed")
+@pytest.mark.usefixtures("machine")
+def test_the_stand_in_refuses_what_cupy_refuses() -> None:
+    cupy = sys.modules["cupy"]
+    a = cupy.asarray(np.ones(3, np.complex64))
+    with pytest.raises(AssertionError, match="has no loop for"):
+        cupy.floor(a)
+    with pytest.raises(TypeError, match="initial"):
+        cupy.amax(a, initial=0)
+    with pytest.raises(TypeError, match=r"Unsupported type <class 'numpy\.ndarray'>"):
+        cupy.add(a, np.ones(3))
+    with pytest.raises(TypeError, match="Implicit conversion"):
+        np.asarray(a)
+    assert cupy.exp(cupy.asarray(np.ones(3, np.int8))).dtype == np.float16
