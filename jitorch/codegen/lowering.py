@@ -212,14 +212,13 @@ class _Lowering(machinery.LoweringPass):  # type: ignore[misc]
         return True
 
 
-# Numba's passes less those for closures, inlining, array rewrites and reports.
+# Numba's passes less those for closures, inlining, array rewrites and reports, and less SSA form: a
+# variable of a kernel has one type wherever it is set.
 _PASSES = (
     untyped_passes.TranslateByteCode,
     untyped_passes.FixupArgs,
     untyped_passes.IRProcessing,
-    untyped_passes.ReconstructSSA,
     typed_passes.NopythonTypeInference,
-    typed_passes.PreLowerStripPhis,
     typed_passes.IRLegalization,
     _Lowering,
 )
