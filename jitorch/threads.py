@@ -6,8 +6,10 @@ import math
 import operator
 import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _threads: int | None = None
 _listeners: list[Callable[[int], None]] = []
@@ -101,6 +103,8 @@ def _affinity() -> int:
 
 def available_cpus() -> int:
     """The processors this process may use: by affinity, and by the quota of its control group."""
+    from pathlib import Path  # not at import time: it brings half a dozen modules
+
     count = _affinity()
     quota = _cpu_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
     return max(1, count if quota is None else min(count, math.ceil(quota)))
