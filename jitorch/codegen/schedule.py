@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
 from jitorch.codegen import expression
 from jitorch.codegen.kernel import (
@@ -36,6 +35,7 @@ from jitorch.codegen.kernel import (
     Stride,
     carried,
 )
+from jitorch.codegen.loops import CPU, Distance, Habits, Strides, choose_loops
 from jitorch.codegen.names import Names
 from jitorch.codegen.strides import (
     NO_PARTS,
@@ -53,39 +53,6 @@ from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
 from jitorch.passes.domain import Axes, Read, analyse
 
-# Folds over at most this many elements are written out, in at most so many statements (each costs
-# about a millisecond to compile). Longer rows fill vectors by themselves.
-SHORT = 16
-SHORT_STATEMENTS = 160
-
-Distance = Union[Dim, Stride]
-Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
-
-
-def longest_short(ops: int) -> int:
-    """Return how many elements a fold in a kernel of `ops` ops may have to be written out."""
-    # A fold alone has nothing to do but loads, of which at most 8 interleave.
-    return 8 if ops == 1 else min(SHORT, SHORT_STATEMENTS // max(ops, 1))
-
-
-@dataclass(frozen=True)
-class Habits:
-    """What pays on a kind of processor.
-
-    short  whether folds over a few elements, their number known, are written out, so that the
-           innermost loop goes over the points around: it fills vectors
-    keep   whether a costly value is kept in a result's memory for a later pass, instead of being
-           computed again: where memory is near and arithmetic dear
-    """
-
-    short: bool
-    keep: bool
-
-
-CPU = Habits(short=True, keep=True)
-# Threads stand in for vectors, and memory is what there is least of.
-GPU = Habits(short=False, keep=False)
-
 
 def schedule(
     op: Op,
@@ -99,15 +66,6 @@ def schedule(
     parts of other tensors.
     """
     return _Scheduler(op, made, parts, habits).kernel()
-
-
-@dataclass(frozen=True)
-class _Loops:
-    """The chosen loops: groups of domain axes that became one loop each, outermost first."""
-
-    layout: Layout
-    outer: tuple[tuple[int, ...], ...]
-    inner: tuple[tuple[int, ...], ...]
 
 
 @dataclass
@@ -138,7 +96,9 @@ class _Scheduler:
         self.position = {o: i for i, o in enumerate(self.ops)}
         self.outputs = {v: self.body.results.index(v) for v in self.body.results}
         self.phase = self.phases()
-        self.loops = self.choose_loops()
+        self.loops = choose_loops(
+            self.domain, len(self.ops), self.loop_order(), self.accesses(), habits
+        )
         self.level_axes = {a for group in self.loops.inner for a in group}
         self.names = Names()
         self.slots: dict[object, Slot] = {}
@@ -199,51 +159,7 @@ class _Scheduler:
         results = [self.strides(v, self.domain.of[v]) for v in self.outputs]
         return results + [self.strides(r.root, r.dims) for r in reads]
 
-    def choose_loops(self) -> _Loops:
-        accesses = self.accesses()
-        order = self.loop_order(accesses)
-        reduced = [a for a in order if a in self.domain.reduced]
-        outer = [a for a in order if a not in self.domain.reduced]
-        if not reduced:
-            groups = self.collapse(outer, accesses)
-            if len(groups) <= 1:
-                return _Loops(Layout.FLAT, (), groups)
-            across = self.across(groups, accesses)
-            if across is None:
-                return _Loops(Layout.TILES, groups[:-1], groups[-1:])
-            others = tuple(g for g in groups[:-1] if g is not across)
-            return _Loops(Layout.BLOCKS, (*others, across), groups[-1:])
-        fast = self.fastest(accesses)
-        if outer and self.is_short():
-            layout = Layout.SHORT
-        elif fast in outer:
-            outer.remove(fast)
-            outer.append(fast)
-            layout = Layout.COLUMNS
-        else:
-            if fast in reduced:
-                reduced.remove(fast)
-                reduced.append(fast)
-            layout = Layout.ROWS if outer else Layout.SPLIT
-        return _Loops(layout, self.collapse(outer, accesses), self.collapse(reduced, accesses))
-
-    def across(
-        self, groups: Sequence[tuple[int, ...]], accesses: Sequence[Strides]
-    ) -> tuple[int, ...] | None:
-        """Return the outer loop along which an operand is contiguous that jumps along the innermost."""
-        *outer, (*_, last) = groups
-        jumping = [s for s in accesses if s.get(last, 0) not in (0, 1)]
-        found = [g for g in outer if any(s.get(g[-1]) == 1 for s in jumping)]
-        return found[-1] if found else None
-
-    def is_short(self) -> bool:
-        """Whether the folds are to be written out: few enough steps."""
-        if not self.habits.short:
-            return False
-        folded = product(tuple(self.domain.sizes[a] for a in self.domain.reduced))
-        return isinstance(folded, int) and 0 < folded <= longest_short(len(self.ops))
-
-    def loop_order(self, accesses: Sequence[Strides]) -> list[int]:
+    def loop_order(self) -> list[int]:
         """Return all axes, outermost first: as the first result has them, then as they come."""
         order: list[int] = []
         for v in self.outputs:
@@ -252,35 +168,6 @@ class _Scheduler:
         if set(order) >= self.domain.outer:
             return order + rest
         return sorted(self.domain.axes)
-
-    def fastest(self, accesses: Sequence[Strides]) -> int | None:
-        """Return the axis along which most tensors that need folding are contiguous."""
-        votes: dict[int, int] = {}
-        for strides in accesses:
-            if not self.domain.reduced & set(strides):
-                continue
-            for axis, distance in strides.items():
-                if distance == 1:
-                    votes[axis] = votes.get(axis, 0) + len(strides)
-        return max(votes, key=lambda a: votes[a]) if votes else None
-
-    def collapse(
-        self, axes: Sequence[int], accesses: Sequence[Strides]
-    ) -> tuple[tuple[int, ...], ...]:
-        """Return the axes in groups that every access walks like one axis."""
-        groups: list[tuple[int, ...]] = []
-        for axis in axes:
-            if groups and all(self.seamless(s, groups[-1][-1], axis) for s in accesses):
-                groups[-1] = (*groups[-1], axis)
-            else:
-                groups.append((axis,))
-        return tuple(groups)
-
-    def seamless(self, strides: Strides, a: int, b: int) -> bool:
-        first, second = strides.get(a, 0), strides.get(b, 0)
-        if isinstance(first, Stride) or isinstance(second, Stride):
-            return False
-        return first == second * self.domain.sizes[b]
 
     # Slots.
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jitorch.codegen.loops import longest_short
 from jitorch.codegen.plan import Plan
-from jitorch.codegen.schedule import longest_short
 from jitorch.ir.core import Block, Graph, Op
 from jitorch.ir.dims import Dim, product
 from jitorch.ir.facts import plain

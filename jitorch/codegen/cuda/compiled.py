@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.printer import CudaSource, Entry, source
-from jitorch.codegen.schedule import GPU, schedule
+from jitorch.codegen.loops import GPU
+from jitorch.codegen.schedule import schedule
 from jitorch.ir.core import Graph
 
 STAGES = ("kernels", "ptx", "sass")

@@ -11,7 +11,8 @@ from jitorch.codegen.cuda import launch
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource, source
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
-from jitorch.codegen.schedule import GPU, schedule
+from jitorch.codegen.loops import GPU
+from jitorch.codegen.schedule import schedule
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders

@@ -12,7 +12,8 @@ from jitorch.codegen.cuda import launch, primitives, toolkit
 from jitorch.codegen.cuda.launch import SHAPES, WARP, Shape, Work
 from jitorch.codegen.cuda.printer import source
 from jitorch.codegen.kernel import Kernel
-from jitorch.codegen.schedule import GPU, schedule
+from jitorch.codegen.loops import GPU
+from jitorch.codegen.schedule import schedule
 from jitorch.errors import CompileError
 from jitorch.ir.opdef import OPS
 from jitorch.ir.parser import parse
