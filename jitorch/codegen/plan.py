@@ -29,7 +29,7 @@ from jitorch.errors import Loc, PassError
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values, uses
 from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
-from jitorch.ir.opdef import OPS
+from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
 from jitorch.ops.reduce import require_elements
 from jitorch.passes.memory import MemoryPlan, plan_memory
@@ -43,6 +43,7 @@ _INFIX = {
 KernelStep = Callable[["PlanWriter", Op], None]
 LoopStep = Callable[["PlanWriter", Op], bool]
 ScanStep = Callable[["PlanWriter", Op], bool]
+Library = Callable[[OpDef], Callable[..., Any]]
 
 
 @dataclass
@@ -76,13 +77,15 @@ class PlanWriter:
     """Writes the plan of one graph.
 
     `kernel_step` writes the launch of a `fused` op; `loop_step` and
-    `scan_step` a loop and a running fold as native code, if they can.
+    `scan_step` a loop and a running fold as native code, if they can. `library_call` gives the
+    function that stands for any other op.
     """
 
     graph: Graph
     kernel_step: KernelStep
     loop_step: LoopStep
     scan_step: ScanStep
+    library_call: Library
     lines: list[_Line] = field(default_factory=list)
     depth: int = 1
     loc: Loc | None = None
@@ -245,16 +248,15 @@ class PlanWriter:
         self.bind(op.output.type, name)
 
     def library(self, op: Op) -> None:
-        """Write a call of the op's `eager`."""
+        """Write a call of the op's `eager`, or of what does the same in compiled code."""
         definition = OPS[op.name]
         if definition.compose is not None:
             raise PassError(f"'{op.name}' is a composite op: run the pass 'decompose' first")
         scalars = definition.promote is not None and all(
             isinstance(v.type, ScalarType) for v in op.inputs
         )
-        call = self.constant(
-            f"op_{op.name}", as_scalar(definition.eager) if scalars else definition.eager
-        )
+        function = self.library_call(definition)
+        call = self.constant(f"op_{op.name}", as_scalar(function) if scalars else function)
         attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items()]
         text = f"{call}({', '.join(['np', *(self.of[v] for v in op.inputs), *attrs])})"
         if not op.outputs:

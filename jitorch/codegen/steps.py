@@ -6,9 +6,9 @@ The latter are written by `codegen/loop_steps.py`, which is imported at the firs
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
@@ -30,7 +30,7 @@ from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
-from jitorch.ir.opdef import OPS
+from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import BY_TAG, TensorType
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Steps:
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of a graph."""
         self.kernels.made.update(makers(graph))
-        writer = PlanWriter(graph, self.kernel, self.loop, self.scan)
+        writer = PlanWriter(graph, self.kernel, self.loop, self.scan, self.library)
         fused = [op for op in graph.block.ops if op.name == "fused"]
         self.kernels.compile_all(fused, writer.memory.reuse)
         return writer.write()
@@ -204,6 +204,16 @@ class Steps:
         ]
         words = [*pointers, f"id({totals})", count, size, part, parts, "2", "3"]
         self.call(plan, "9q", head + words, kernel.name)
+
+    # Library calls.
+
+    def library(self, definition: OpDef) -> Callable[..., Any]:
+        """Return the function to call for an op that is no kernel."""
+        if not definition.filters:
+            return definition.eager
+        from jitorch.codegen.direct import convolve
+
+        return convolve
 
     # Loops.
 

@@ -79,6 +79,7 @@ class OpDef:
     scalar    its expression inside a fused kernel, which makes it elementwise
     reduce    its fold, which makes it a fusible reduction (attributes `dim`, `keepdim`)
     scan      its running fold along the attribute `dim`, which gives it a kernel of its own
+    filters   slides filters over its operand: a convolution, which has a kernel of its own
     axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input
               dimension each result dimension is (None: a new one of size 1, or a broadcast); free
               inside a kernel
@@ -103,6 +104,7 @@ class OpDef:
     scalar: Scalar | None = None
     reduce: Reduce | None = None
     scan: Scan | None = None
+    filters: bool = False
     axes: Callable[..., Axes] | None = None
     view: bool = False
     walks: Callable[..., Walks] | None = None

@@ -233,6 +233,7 @@ conv_op = register(
         eager=_conv_eager,
         portable=False,  # Python threads and BLAS by turns
         infer=_conv_infer,
+        filters=True,
         promote=floating_only("conv2d"),
         samples=_conv_samples,
     )
