@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING
 from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
+from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import Plan, PlanWriter
-from jitorch.codegen.scan import (
-    BAND,
-    CHUNK,
-    Lines,
-    ScanKernel,
-    carried_in,
-    compile_scan,
-    cut,
-    has_kernel,
-    lines_of,
-)
+from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value

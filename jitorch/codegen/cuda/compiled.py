@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.printer import CudaSource, Entry, source
+from jitorch.codegen.cuda.scans import scan_source
+from jitorch.codegen.lines import has_kernel
 from jitorch.codegen.loops import GPU
 from jitorch.codegen.schedule import schedule
-from jitorch.ir.core import Graph
+from jitorch.ir.core import Graph, Op
 
 STAGES = ("kernels", "ptx", "sass")
 
@@ -39,12 +41,17 @@ def units(graph: Graph) -> Iterator[Unit]:
     """Yield what there is to compile for a fused graph, in order, each text once."""
     seen: set[str] = set()
     for op in graph.walk():
-        if op.name != "fused":
-            continue
-        made = source(schedule(op, habits=GPU))
-        if made.name not in seen:
+        made = kernel_of(op)
+        if made is not None and made.name not in seen:
             seen.add(made.name)
             yield from (Unit(made, entry) for entry in made.entries)
+
+
+def kernel_of(op: Op) -> CudaSource | None:
+    """Return the kernel of an op; None if it has none, and is done by a library."""
+    if op.name == "fused":
+        return source(schedule(op, habits=GPU))
+    return scan_source(op) if has_kernel(op) else None
 
 
 @functools.lru_cache(maxsize=256)

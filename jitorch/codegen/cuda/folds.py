@@ -14,7 +14,7 @@ from jitorch.codegen.cuda.launch import MOST_THREADS, PART, WARP, Work
 from jitorch.codegen.cuda.text import MEMORY, CudaWriter, read, written
 from jitorch.codegen.kernel import Axis, Fold, Pass, Statement, Store
 from jitorch.codegen.writer import used, varying
-from jitorch.ir.dims import product
+from jitorch.ir.dims import floordiv, product
 
 
 class FoldWriter(CudaWriter):
@@ -217,6 +217,7 @@ class FoldWriter(CudaWriter):
 
     def split(self) -> None:
         sizes = (product(tuple(map(self.kernel.extent, self.kernel.inner))),)
+        self.blocks = floordiv(sizes[0] + (PART - 1), PART)
         for number, each in enumerate(self.kernel.passes):
             if each.body or each.folds:
                 with self.entry(Work.PARTS, sizes):

@@ -54,6 +54,7 @@ class CudaSource:
 
     entries  what to launch, one after another
     slots    what the entries take, all of them the same: pointers, then ints and floats
+    blocks   how many elements working memory has that is "per block" (`Scratch`)
     vectors  None, or what has to be known for the last argument, `vectors`: it is 1 if all pointers
              are multiples of 16 and these strides (numbers, or names of slots) multiples of four,
              else 0
@@ -63,6 +64,7 @@ class CudaSource:
     text: str
     entries: tuple[Entry, ...]
     slots: tuple[Slot, ...]
+    blocks: Dim
     vectors: tuple[int | str, ...] | None
 
     @property
@@ -82,20 +84,37 @@ def source(kernel: Kernel) -> CudaSource:
     writer = _Writer(kernel)
     writer.write()
     slots = tuple(s for s in kernel.slots if not isinstance(s.source, Step))
-    names = [s.name for s in slots] + [VECTORS] * (writer.vectors is not None)
-    bodies = ["\n".join(lines) for _, _, lines in writer.entries]
+    entries = [Body(work, sizes, tuple(lines)) for work, sizes, lines in writer.entries]
+    return assembled("fused", entries, slots, writer.blocks, writer.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The lines of an entry, and the shape of its launch."""
+
+    work: Work
+    sizes: tuple[Dim, ...]
+    lines: tuple[str, ...]
+
+
+def assembled(
+    kind: str,
+    bodies: Sequence[Body],
+    slots: tuple[Slot, ...],
+    blocks: Dim = 0,
+    vectors: tuple[int | str, ...] | None = None,
+) -> CudaSource:
+    """Return the source made of the bodies of its entries, named for its text."""
+    names = [s.name for s in slots] + [VECTORS] * (vectors is not None)
     head = ", ".join(names)
-    digest = hashlib.sha256("\n".join([head, *bodies]).encode()).hexdigest()[:12]
-    base = f"fused_{digest}"
-    several = len(bodies) > 1
+    texts = ["\n".join(body.lines) for body in bodies]
+    name = f"{kind}_{hashlib.sha256('|'.join([head, *texts]).encode()).hexdigest()[:12]}"
     entries = tuple(
-        Entry(f"{base}_{i}" if several else base, work, sizes)
-        for i, (work, sizes, _) in enumerate(writer.entries)
+        Entry(f"{name}_{i}" if len(bodies) > 1 else name, body.work, body.sizes)
+        for i, body in enumerate(bodies)
     )
-    functions = [
-        f"def {entry.name}({head}):\n{body}\n" for entry, body in zip(entries, bodies, strict=True)
-    ]
-    return CudaSource(base, "\n\n".join(functions), entries, slots, writer.vectors)
+    functions = [f"def {e.name}({head}):\n{t}\n" for e, t in zip(entries, texts, strict=True)]
+    return CudaSource(name, "\n\n".join(functions), entries, slots, blocks, vectors)
 
 
 class _Writer(FoldWriter):
@@ -109,7 +128,7 @@ class _Writer(FoldWriter):
         layouts = {
             Layout.FLAT: self.flat,
             Layout.TILES: self.tiles,
-            Layout.BLOCKS: self.blocks,
+            Layout.BLOCKS: self.squares,
             Layout.ROWS: self.rows,
             Layout.COLUMNS: self.columns,
             Layout.SPLIT: self.split,
@@ -224,7 +243,7 @@ class _Writer(FoldWriter):
 
     # Squares: operands that lie across the loops are turned in shared memory.
 
-    def blocks(self) -> None:
+    def squares(self) -> None:
         (only,) = self.kernel.passes
         (axis,) = self.kernel.inner
         *others, high = self.kernel.outer

@@ -33,6 +33,7 @@ class CudaWriter(SourceWriter):
         self.tags = {slot.name: slot.tag for slot in kernel.slots}
         self.entries: list[tuple[Work, tuple[Dim, ...], list[str]]] = []
         self.taken: set[str] = set()
+        self.blocks: Dim = 0  # parts of a fold that is split
 
     @contextmanager
     def entry(self, work: Work, sizes: tuple[Dim, ...]) -> Iterator[None]:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from jitorch.codegen.cuda import launch
+from jitorch.codegen.cuda.compiled import kernel_of
 from jitorch.codegen.cuda.launch import Shape
-from jitorch.codegen.cuda.printer import CudaSource, source
+from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
-from jitorch.codegen.loops import GPU
-from jitorch.codegen.schedule import schedule
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders
@@ -57,7 +56,9 @@ def run_graph(graph: Graph, args: Sequence[Any], start: Launch) -> list[Any]:
         bind(v, x, env)
     for op in graph.block.ops:
         inputs = [values[v] for v in op.inputs]
-        results = run_fused(op, inputs, env, start) if op.name == "fused" else run_op(op, inputs)
+        made = kernel_of(op)
+        results: Sequence[Any]
+        results = run_op(op, inputs) if made is None else run_kernel(made, op, inputs, env, start)
         values.update(zip(op.outputs, results, strict=True))
     return [values[v] for v in graph.results]
 
@@ -76,8 +77,9 @@ def run_op(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...]:
     return out if isinstance(out, tuple) else (out,)
 
 
-def run_fused(op: Op, inputs: Sequence[Any], env: dict[str, int], start: Launch) -> list[Any]:
-    made = source(schedule(op, habits=GPU))
+def run_kernel(
+    made: CudaSource, op: Op, inputs: Sequence[Any], env: dict[str, int], start: Launch
+) -> Sequence[Any]:
     results = []
     for v in op.outputs:
         assert isinstance(v.type, TensorType)
@@ -115,8 +117,7 @@ def argument(
         case Stride(index, dim):
             return np.int64(inputs[index].strides[dim] // inputs[index].itemsize)
         case Scratch(per_block):
-            (parts,) = {e.sizes for e in made.entries}
-            count = launch.parts(evaluate(parts[0], env)).blocks[0] if per_block else 1
+            count = evaluate(made.blocks, env) if per_block else 1
             return Memory(np.empty(count, BY_TAG[slot.tag].numpy))
     raise AssertionError(slot)
 

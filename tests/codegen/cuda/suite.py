@@ -206,11 +206,28 @@ LAYOUTS = {
         }""",
 }
 
+
+def running(name: str, tag: str, dim: int) -> str:
+    return f"""
+        graph @f(%x: {tag}[n, m]) {{
+          %y: {tag}[n, m] = {name}(%x) {{dim={dim}}}
+          return %y
+        }}"""
+
+
+SCANS = {
+    **{f"running_sum_{tag}": running("cumsum", tag, 1) for tag in TAGS if tag != "bool"},
+    "running_sum_of_columns": running("cumsum", "f32", 0),
+    "running_product": running("cumprod", "f32", 1),
+    "running_product_i32": running("cumprod", "i32", 1),
+}
+
 GRAPHS = {
     **{f"elementwise_{tag}": elementwise(tag) for tag in TAGS},
     **{f"rows_{tag}": folds(tag, "1") for tag in TAGS},
     # How lanes meet differs by dtype in rows alone.
     **{f"columns_{tag}": folds(tag, "0") for tag in ("bool", "i16", "f32")},
     **{f"everything_{tag}": folds(tag, "0, 1") for tag in ("bool", "i16", "f32")},
+    **SCANS,
     **LAYOUTS,
 }
