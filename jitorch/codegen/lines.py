@@ -36,8 +36,11 @@ def lines_of(op: Op) -> Lines:
 
 def has_kernel(op: Op) -> bool:
     """Whether the op is a running fold with a kernel for the dtype of its operand."""
-    scan, t = OPS[op.name].scan, op.inputs[0].type
-    return scan is not None and isinstance(t, TensorType) and scan.init.text(t.dtype) is not None
+    scan = OPS[op.name].scan
+    if scan is None:
+        return False
+    t = op.inputs[0].type
+    return isinstance(t, TensorType) and scan.init.text(t.dtype) is not None
 
 
 def carried_in(scan: Scan, dtype: DType) -> str:

@@ -12,6 +12,7 @@ from jitorch.codegen.cuda.scans import scan_source
 from jitorch.codegen.lines import has_kernel
 from jitorch.codegen.loops import GPU
 from jitorch.codegen.schedule import schedule
+from jitorch.codegen.strides import NOTHING_MADE, Makers, makers
 from jitorch.ir.core import Graph, Op
 
 STAGES = ("kernels", "ptx", "sass")
@@ -40,17 +41,21 @@ class Unit:
 def units(graph: Graph) -> Iterator[Unit]:
     """Yield what there is to compile for a fused graph, in order, each text once."""
     seen: set[str] = set()
+    ops = makers(graph)
     for op in graph.walk():
-        made = kernel_of(op)
+        made = kernel_of(op, ops)
         if made is not None and made.name not in seen:
             seen.add(made.name)
             yield from (Unit(made, entry) for entry in made.entries)
 
 
-def kernel_of(op: Op) -> CudaSource | None:
-    """Return the kernel of an op; None if it has none, and is done by a library."""
+def kernel_of(op: Op, made: Makers = NOTHING_MADE) -> CudaSource | None:
+    """Return the kernel of an op; None if it has none, and is done by a library.
+
+    `made` has the ops that made its operands, whose strides may follow from that.
+    """
     if op.name == "fused":
-        return source(schedule(op, habits=GPU))
+        return source(schedule(op, made, habits=GPU))
     return scan_source(op) if has_kernel(op) else None
 
 

@@ -12,6 +12,7 @@ from jitorch.codegen.cuda.compiled import kernel_of
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
+from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders
@@ -52,11 +53,12 @@ def run_graph(graph: Graph, args: Sequence[Any], start: Launch) -> list[Any]:
     """Run a fused graph: `fused` ops are launched, all others are the interpreter's."""
     values: dict[Value, Any] = dict(zip(graph.params, args, strict=True))
     env: dict[str, int] = {}
+    ops = makers(graph)
     for v, x in values.items():
         bind(v, x, env)
     for op in graph.block.ops:
         inputs = [values[v] for v in op.inputs]
-        made = kernel_of(op)
+        made = kernel_of(op, ops)
         results: Sequence[Any]
         results = run_op(op, inputs) if made is None else run_kernel(made, op, inputs, env, start)
         values.update(zip(op.outputs, results, strict=True))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 import pytest
 
+import jitorch as jt
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
+from jitorch.errors import TypeMismatch
 from jitorch.ir.parser import parse
 from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import suite
@@ -79,6 +82,21 @@ def test_machine_code_is_shown() -> None:
     (unit,) = all_units("chain")
     assert "LDG.E.128" in unit.text("sass", CC)
     assert "STG.E.128" in unit.text("sass", CC)
+
+
+def test_code_of_a_function() -> None:
+    @jt.script
+    def halved(x: Any) -> Any:
+        return x * 0.5
+
+    x = jt.ones(5)
+    assert "four_x = cuda.local.array(4, np.float32)" in halved.code(x, device="cuda")
+    assert ".target sm_80" in halved.code(x, device="cuda", stage="ptx", cc="8.0")
+    assert "LDG.E.128" in halved.code(x, device="cuda", stage="sass")
+    with pytest.raises(TypeMismatch, match=r"(?s)no code at stage 'asm'.*kernels, ptx, sass"):
+        halved.code(x, device="cuda", stage="asm")
+    with pytest.raises(TypeMismatch, match="no code for 'tpu'"):
+        halved.code(x, device="tpu")
 
 
 def test_ptx_is_the_same_each_time() -> None:
