@@ -2,20 +2,17 @@
 
     def fused_844e97b2c3ac(p_x, p_y, size_i, vectors):
         four_x = cuda.local.array(4, np.float32)
-        four_y = cuda.local.array(4, np.float32)
-        first = 4 * cuda.grid(1)
-        while first < size_i:
-            whole = vectors != 0 and first + 4 <= size_i
-            if whole:
-                load_4(p_x, first, four_x)
-            else:
-                for lane in range(4):
-                    four_x[lane] = p_x[minimum(first + lane, size_i - 1)]
-            for lane in range(4):
-                x = four_x[lane]
+        four_out_y = cuda.local.array(4, np.float32)
+        quad = 4 * cuda.grid(1)
+        while quad < size_i:
+            ...  # four elements are loaded: see `codegen/cuda/fours.py`
+            for each in range(4):
+                i = minimum(quad + each, size_i - 1)
+                x = four_x[each]
                 y = tanh(x)  # model.py:12
-                four_y[lane] = y  # model.py:12
-            ...
+                four_out_y[each] = y  # model.py:12
+            ...  # and stored
+            quad += 4 * cuda.gridsize(1)
 
 Pointers are indexed by element. The names that stand for operations are those of
 `codegen/cuda/primitives.py`. The shape of a launch is in `codegen/cuda/launch.py`; source is right
@@ -30,13 +27,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jitorch.codegen.cuda.folds import FoldWriter
+from jitorch.codegen.cuda.fours import VECTORS, Fours
 from jitorch.codegen.cuda.launch import FOUR, SQUARE, Work
 from jitorch.codegen.cuda.text import MEMORY
-from jitorch.codegen.kernel import Axis, Kernel, Layout, Load, Slot, Statement, Step, Store
-from jitorch.codegen.writer import lies_across, terms, without
+from jitorch.codegen.kernel import Axis, Kernel, Layout, Load, Slot, Statement, Step
+from jitorch.codegen.writer import lies_across
 from jitorch.ir.dims import Dim, product
-
-VECTORS = "vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +116,6 @@ def assembled(
 class _Writer(FoldWriter):
     """Writes the layouts without folds; `FoldWriter` has the others."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel)
-        self.vectors: tuple[int | str, ...] | None = None
-
     def write(self) -> None:
         layouts = {
             Layout.FLAT: self.flat,
@@ -138,14 +130,13 @@ class _Writer(FoldWriter):
     def flat(self) -> None:
         (only,) = self.kernel.passes
         axis = self.kernel.inner[0] if self.kernel.inner else Axis("i", 1)
-        sizes = (self.kernel.extent(axis),)
-        with self.entry(Work.ELEMENTS, sizes):
-            arrays = self.arrays_of_four(only.body, axis)
+        with self.entry(Work.ELEMENTS, (self.kernel.extent(axis),)):
+            fours = self.fours(only.body, axis)
             self.statements(self.kernel.once)
-            self.line(f"first = {FOUR} * cuda.grid(1)")
-            with self.block(f"while first < {axis.size}:"):
-                self.four(only.body, axis, arrays)
-                self.line(f"first += {FOUR} * cuda.gridsize(1)")
+            self.line(f"quad = {FOUR} * cuda.grid(1)")
+            with self.block(f"while quad < {axis.size}:"):
+                self.four(fours, only.body)
+                self.line(f"quad += {FOUR} * cuda.gridsize(1)")
 
     def tiles(self) -> None:
         (only,) = self.kernel.passes
@@ -153,7 +144,7 @@ class _Writer(FoldWriter):
         row = outer[0].name if len(outer) == 1 else "row"
         lines = product(tuple(map(self.kernel.extent, outer)))
         with self.entry(Work.LINES, (lines, self.kernel.extent(axis))):
-            arrays = self.arrays_of_four(only.body, axis)
+            fours = self.fours(only.body, axis)
             self.statements(self.kernel.once)
             self.line(f"{row} = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y")
             with self.block(f"while {row} < {self.product(outer)}:"):
@@ -162,84 +153,15 @@ class _Writer(FoldWriter):
                 self.statements(self.kernel.row)
                 self.prepare(only.body, axis.name)
                 start = "cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x"
-                self.line(f"first = {FOUR} * ({start})")
-                with self.block(f"while first < {axis.size}:"):
-                    self.four(only.body, axis, arrays)
-                    self.line(f"first += {FOUR} * cuda.blockDim.x * cuda.gridDim.x")
+                self.line(f"quad = {FOUR} * ({start})")
+                with self.block(f"while quad < {axis.size}:"):
+                    self.four(fours, only.body)
+                    self.line(f"quad += {FOUR} * cuda.blockDim.x * cuda.gridDim.x")
                 self.line(f"{row} += cuda.blockDim.y * cuda.gridDim.y")
 
-    # Four neighbouring elements at once, loaded and stored together where memory allows.
-
-    def arrays_of_four(self, body: Sequence[Statement], axis: Axis) -> Mapping[Load | Store, str]:
-        """Write the arrays for what lies contiguous along the axis, and return their names."""
-        arrays: dict[Load | Store, str] = {}
-        strides: dict[int | str, None] = {}
-        for s in body:
-            if isinstance(s, (Load, Store)) and dict(s.index).get(axis.name) == 1:
-                name = s.name if isinstance(s, Load) else s.value
-                kind = "four" if isinstance(s, Load) else "four_out"
-                tag = self.tags[s.pointer]
-                arrays[s] = self.unique(f"{kind}_{name}")
-                self.line(f"{arrays[s]} = cuda.local.array({FOUR}, {MEMORY[tag]})")
-                strides.update({stride: None for a, stride in s.index if a != axis.name})
-        if arrays:
-            self.vectors = tuple(strides)
-        return arrays
-
-    def four(
-        self, body: Sequence[Statement], axis: Axis, arrays: Mapping[Load | Store, str]
-    ) -> None:
-        loads = [s for s in arrays if isinstance(s, Load)]
-        stores = [s for s in arrays if isinstance(s, Store)]
-        if arrays:
-            self.line(f"whole = {VECTORS} != 0 and first + {FOUR} <= {axis.size}")
-        if loads:
-            self.load_four(loads, axis, arrays)
-        with self.block(f"for lane in range({FOUR}):"):
-            self.line(f"{axis.name} = minimum(first + lane, {axis.size} - 1)")
-            for s in body:
-                if isinstance(s, Load) and s in arrays:
-                    self.line(f"{s.name} = {self.from_memory(s, f'{arrays[s]}[lane]')}", s.loc)
-                elif isinstance(s, Store) and s in arrays:
-                    self.line(f"{arrays[s]}[lane] = {self.to_memory(s)}", s.loc)
-                elif isinstance(s, Store):
-                    with self.block(f"if first + lane < {axis.size}:"):
-                        self.statements([s], axis.name)
-                else:
-                    self.statements([s], axis.name)
-        if stores:
-            self.store_four(stores, axis, arrays)
-
-    def load_four(
-        self, loads: Sequence[Load], axis: Axis, arrays: Mapping[Load | Store, str]
-    ) -> None:
-        with self.block("if whole:"):
-            for s in loads:
-                self.line(f"load_4({s.pointer}, {self.address_at(s, axis, 'first')}, {arrays[s]})")
-        with self.block("else:"), self.block(f"for lane in range({FOUR}):"):
-            # What is past the end reads the last element: nothing that it gives is stored.
-            self.line(f"{axis.name} = minimum(first + lane, {axis.size} - 1)")
-            for s in loads:
-                self.line(f"{arrays[s]}[lane] = {s.pointer}[{self.address(s.index, axis.name)}]")
-
-    def store_four(
-        self, stores: Sequence[Store], axis: Axis, arrays: Mapping[Load | Store, str]
-    ) -> None:
-        with self.block("if whole:"):
-            for s in stores:
-                self.line(f"store_4({s.pointer}, {self.address_at(s, axis, 'first')}, {arrays[s]})")
-        with self.block("else:"), self.block(f"for lane in range({FOUR}):"):
-            self.line(f"{axis.name} = first + lane")
-            with self.block(f"if {axis.name} < {axis.size}:"):
-                for s in stores:
-                    at = self.address(s.index, axis.name)
-                    self.line(f"{s.pointer}[{at}] = {arrays[s]}[lane]")
-
-    def address_at(self, s: Load | Store, axis: Axis, place: str) -> str:
-        """Return the address of an access where the axis's variable is `place`."""
-        part = without(s.index, axis.name)
-        parts = [self.offsets.get(part) or terms(part)] if part else []
-        return " + ".join([*parts, place])
+    def fours(self, body: Sequence[Statement], axis: Axis) -> Fours:
+        stop = str(axis.size)
+        return self.neighbours([body], axis, stop) or Fours(axis, stop, None, {})
 
     # Squares: operands that lie across the loops are turned in shared memory.
 

@@ -124,8 +124,8 @@ def small_blocks(patch: pytest.MonkeyPatch) -> None:
         "THREADS": 32, "MOST_THREADS": 64, "LONG_LANE": 2, "SQUARE_ROWS": 2, "MOST_BLOCKS": 3,
     }.items():  # fmt: skip
         patch.setattr(launch, name, value)
-    patch.setattr(launch, "PART", 100)
-    patch.setattr(folds, "PART", 100)
+    patch.setattr(launch, "PART", 96)
+    patch.setattr(folds, "PART", 96)
     patch.setattr(launch, "LINE_PART", 70)
     patch.setattr(scans, "LINE_PART", 70)
     patch.setattr(folds, "MOST_THREADS", 64)

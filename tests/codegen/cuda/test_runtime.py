@@ -89,7 +89,9 @@ def test_a_launch_is_one_call_with_packed_arguments(gpu: Gpu) -> None:
     assert gpu.xp.loaded == [program.sources[0].name.encode()]
     ((*call, packed),) = gpu.xp.started
     assert call == [1000, 5, 1, 1, 128, 1, 1, 0, 77, 0]
-    assert struct.unpack("=4q", packed) == (x.ctypes.data, y.ctypes.data, 5, 300)
+    *words, vectors = struct.unpack("=5q", packed)
+    assert words == [x.ctypes.data, y.ctypes.data, 5, 300]
+    assert vectors == int((x.ctypes.data | y.ctypes.data) % 16 == 0)
 
 
 def test_nothing_is_launched_for_nothing(gpu: Gpu) -> None:
