@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jitorch.codegen.cuda import toolkit
+from jitorch.codegen.cuda.launch import BOUNDS
 from jitorch.codegen.cuda.printer import CudaSource, Entry, source
 from jitorch.codegen.cuda.scans import scan_source
 from jitorch.codegen.lines import has_kernel
@@ -62,7 +63,8 @@ def kernel_of(op: Op, made: Makers = NOTHING_MADE) -> CudaSource | None:
 @functools.lru_cache(maxsize=256)
 def ptx(made: CudaSource, entry: str, cc: tuple[int, int]) -> str:
     """Return the PTX text of an entry."""
-    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc)
+    (work,) = (e.work for e in made.entries if e.name == entry)
+    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc, BOUNDS[work])
     return text
 
 

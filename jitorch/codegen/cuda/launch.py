@@ -30,6 +30,8 @@ LONG_LANE = 64
 PART = 64 * THREADS
 # Elements of a part of a long line along which a fold runs: 64 rounds of a block.
 LINE_PART = 64 * THREADS
+# Bytes of shared memory that a block may have without asking for more.
+SHARED = 48 * 1024
 # Side of the squares that are turned in shared memory, and the rows of threads that do one.
 SQUARE = 32
 SQUARE_ROWS = 8
@@ -133,6 +135,12 @@ def parts(n: int) -> Shape:
 def total(n: int) -> Shape:
     return Shape((1, 1), (_power_of_two(max(_up(_up(n, PART), LANE), WARP), MOST_THREADS), 1))
 
+
+# The most threads that a block of each kind of work has: the compiler leaves them enough registers.
+BOUNDS: Mapping[Work, int] = {
+    work: MOST_THREADS if work in (Work.ROWS, Work.COLUMNS, Work.TOTAL) else THREADS
+    for work in Work
+}
 
 SHAPES: Mapping[Work, Callable[..., Shape]] = {
     Work.ELEMENTS: elements,

@@ -28,11 +28,16 @@ from dataclasses import dataclass
 
 from jitorch.codegen.cuda.folds import FoldWriter
 from jitorch.codegen.cuda.fours import VECTORS, Fours
-from jitorch.codegen.cuda.launch import FOUR, SQUARE, Work
+from jitorch.codegen.cuda.launch import FOUR, SHARED, SQUARE, Work
 from jitorch.codegen.cuda.text import MEMORY
 from jitorch.codegen.kernel import Axis, Kernel, Layout, Load, Slot, Statement, Step
 from jitorch.codegen.writer import lies_across
 from jitorch.ir.dims import Dim, product
+from jitorch.ir.types import BY_TAG
+
+# Elements of a square in shared memory: a column more than it has, so that the elements of a column
+# are in different banks.
+_TURNED = SQUARE * (SQUARE + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +176,11 @@ class _Writer(FoldWriter):
         *others, high = self.kernel.outer
         extents = tuple(self.kernel.extent(a) for a in (high, axis))
         count = product(tuple(map(self.kernel.extent, others)))
-        turned = {
-            s: self.unique(f"turned_{s.name}")
-            for s in only.body
-            if isinstance(s, Load) and lies_across(s, high, axis)
-        }
+        turned = self.turned(only.body, high, axis)
         with self.entry(Work.SQUARES, (count, *extents)):
             for s, name in turned.items():
-                # A column more than needed, so that a column's elements are in different banks.
-                size = SQUARE * (SQUARE + 1)
-                self.line(f"{name} = cuda.shared.array({size}, {MEMORY[self.tags[s.pointer]]})")
+                memory = MEMORY[self.tags[s.pointer]]
+                self.line(f"{name} = cuda.shared.array({_TURNED}, {memory})")
             self.statements(self.kernel.once)
             self.line(f"square_rows = ({high.size} + {SQUARE - 1}) // {SQUARE}")
             self.line(f"square_columns = ({axis.size} + {SQUARE - 1}) // {SQUARE}")
@@ -189,6 +189,17 @@ class _Writer(FoldWriter):
             with self.block(f"while block < {total}:"):
                 self.square(only.body, others, high, axis, turned)
                 self.line("block += cuda.gridDim.x")
+
+    def turned(self, body: Sequence[Statement], high: Axis, axis: Axis) -> dict[Load, str]:
+        """Return a name for each operand to be turned: as many as shared memory has room for."""
+        found: dict[Load, str] = {}
+        room = SHARED
+        for s in body:
+            if isinstance(s, Load) and lies_across(s, high, axis):
+                room -= _TURNED * BY_TAG[self.tags[s.pointer]].itemsize
+                if room >= 0:
+                    found[s] = f"turned_{s.name}"
+        return found
 
     def square(
         self,

@@ -151,6 +151,7 @@ def binary(source: CudaSource, entry: str, cc: tuple[int, int]) -> bytes:
         source=source.text,
         entry=entry,
         parameters=source.types,
+        threads=[launch.BOUNDS[e.work] for e in source.entries],
         capability=cc,
         compilers=_versions(),
         ours=_ours(),

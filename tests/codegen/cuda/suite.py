@@ -72,8 +72,8 @@ def folds(tag: str, dim: str) -> str:
     return graph(f"%x: {tag}[n, m]", lines)
 
 
-def graph(params: str, lines: list[str]) -> str:
-    results = ", ".join(line.split(":")[0] for line in lines)
+def graph(params: str, lines: list[str], results: str = "") -> str:
+    results = results or ", ".join(line.split(":")[0] for line in lines)
     body = "\n  ".join(lines)
     return f"graph @f({params}) {{\n  {body}\n  return {results}\n}}"
 
@@ -129,6 +129,15 @@ LAYOUTS = {
           %z: i16[2, n, m] = mul(%t, %y)
           return %z
         }""",
+    "many_transposed": graph(
+        ", ".join(f"%x{k}: f64[m, n]" for k in range(8)),
+        [
+            *(f"%t{k}: f64[n, m; strided] = permute(%x{k}) {{dims=(1, 0)}}" for k in range(8)),
+            "%s0: f64[n, m] = add(%t0, %t1)",
+            *(f"%s{k}: f64[n, m] = add(%s{k - 1}, %t{k + 1})" for k in range(1, 7)),
+        ],
+        "%s6",
+    ),
     "softmax": """
         graph @f(%x: f32[n, m]) {
           %top: f32[n, 1] = peak(%x) {dim=(1,), keepdim=True}

@@ -48,6 +48,18 @@ def test_other_capabilities(cc: tuple[int, int]) -> None:
             assert cubin(unit.source, unit.name, cc)
 
 
+def test_blocks_of_1024_threads_have_registers_enough() -> None:
+    (unit,) = all_units("softmax")
+    assert ".maxntid 1024, 1, 1" in unit.text("ptx", CC)
+    (unit,) = all_units("chain")
+    assert ".maxntid 256, 1, 1" in unit.text("ptx", CC)
+
+
+@pytest.mark.parametrize("name", ["softmax", "layer_norm", "loss"])
+def test_folds_load_by_16_bytes(name: str) -> None:
+    assert "ld.global.v4.f32" in text(name)
+
+
 @pytest.mark.parametrize("name", ["chain", "broadcast"])
 def test_contiguous_float32_is_accessed_by_16_bytes(name: str) -> None:
     assert "ld.global.v4.f32" in text(name)
