@@ -85,7 +85,7 @@ class PlanWriter:
     kernel_step: KernelStep
     loop_step: LoopStep
     scan_step: ScanStep
-    library_call: Library
+    library_call: Library = field(default=lambda definition: definition.eager)
     lines: list[_Line] = field(default_factory=list)
     depth: int = 1
     loc: Loc | None = None
@@ -93,7 +93,7 @@ class PlanWriter:
     of: dict[Value, str] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
-    scope: dict[str, Any] = field(default_factory=lambda: dict(_BASE))
+    scope: dict[str, Any] = field(default_factory=lambda: dict(BASE))
     made: dict[Value, Op] = field(default_factory=dict)
     rows: dict[Value, str] = field(
         default_factory=dict
@@ -344,7 +344,8 @@ class PlanWriter:
         self.close(op, names)
 
 
-_BASE: Mapping[str, Any] = {
+# What every plan may use.
+BASE: Mapping[str, Any] = {
     "np": np,
     "empty": np.empty,
     "inf": math.inf,
@@ -354,6 +355,18 @@ _BASE: Mapping[str, Any] = {
     "require_elements": require_elements,
     "writable": writable,
 }
+
+
+def check_empty(plan: PlanWriter, op: Op) -> None:
+    """Write a check for each reduction of a `fused` op that has no result over nothing."""
+    for inner in op.blocks[0].ops:
+        reduce, t = OPS[inner.name].reduce, inner.inputs[0].type if inner.inputs else None
+        if reduce is None or reduce.empty or not isinstance(t, TensorType):
+            continue
+        dims = inner.attrs["dim"]
+        assert isinstance(dims, tuple)
+        if any(not isinstance(d, int) for i, d in enumerate(t.shape) if i in dims):
+            plan.line(f"require_elements({inner.name!r}, {plan.shape(t)}, {dims})")
 
 
 def only_stacked(graph: Graph) -> set[Value]:

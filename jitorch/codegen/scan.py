@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from jitorch.codegen import native
+from jitorch.codegen.lines import SYMBOLS, carried_in, lines_of
 from jitorch.codegen.native import NativeFunction
 from jitorch.ir.core import Op
-from jitorch.ir.dims import Dim, product
 from jitorch.ir.opdef import OPS, Scan
 from jitorch.ir.types import DType, TensorType
 
@@ -38,17 +38,6 @@ _FEW_LINES = 8
 # Elements that a thread should have at least.
 CHUNK = 40_000
 
-_SYMBOLS = {"add": "+", "mul": "*"}
-
-
-@dataclass(frozen=True)
-class Lines:
-    """How a tensor lies along one dimension: `count` lines of `size`, neighbours `inner` apart."""
-
-    count: Dim
-    size: Dim
-    inner: Dim
-
 
 @dataclass(frozen=True)
 class ScanKernel:
@@ -58,24 +47,6 @@ class ScanKernel:
     source: str
     function: NativeFunction
     columns: bool
-
-
-def lines_of(op: Op) -> Lines:
-    """Return how the operand lies along the dimension of the fold."""
-    t = op.inputs[0].type
-    assert isinstance(t, TensorType)
-    if not t.shape:
-        return Lines(1, 1, 1)
-    dim = op.attrs["dim"]
-    assert isinstance(dim, int)
-    inner = product(t.shape[dim + 1 :])
-    return Lines(product((*t.shape[:dim], inner)), t.shape[dim], inner)
-
-
-def has_kernel(op: Op) -> bool:
-    """Whether the op is a running fold with a kernel for the dtype of its operand."""
-    scan, t = OPS[op.name].scan, op.inputs[0].type
-    return scan is not None and isinstance(t, TensorType) and scan.init.text(t.dtype) is not None
 
 
 def compile_scan(op: Op, fastmath: frozenset[str]) -> ScanKernel:
@@ -90,15 +61,6 @@ def compile_scan(op: Op, fastmath: frozenset[str]) -> ScanKernel:
     source = f"def {name}(args, lo, hi):\n{body}\n"
     function = native.compile_kernel(source, name, _namespace, fastmath=fastmath)
     return ScanKernel(name, source, function, columns)
-
-
-def carried_in(scan: Scan, dtype: DType) -> str:
-    """Return the tag of the dtype in which the fold is carried."""
-    if dtype.kind != "float":
-        return dtype.tag
-    if dtype.tag == "f16" or (dtype.tag == "f32" and not scan.joins(dtype)):
-        return "f32"
-    return "f64"
 
 
 def cut(count: int, size: int, joins: bool, dtype: Any) -> tuple[int, int, Any]:
@@ -129,7 +91,7 @@ class _Writer:
         self.init = f"to_{self.carry}({scan.init.text(dtype)})"
 
     def step(self, before: str, x: str) -> str:
-        return f"to_{self.carry}({before} {_SYMBOLS[self.scan.step]} {x})"
+        return f"to_{self.carry}({before} {SYMBOLS[self.scan.step]} {x})"
 
     def pointers(self) -> Iterator[str]:
         yield f"x = arg_ptr_{self.tag}(args, 0)"

@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING, Any
 from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
+from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
 from jitorch.codegen.native import NativeFunction
-from jitorch.codegen.plan import Plan, PlanWriter
-from jitorch.codegen.scan import (
-    BAND,
-    CHUNK,
-    Lines,
-    ScanKernel,
-    carried_in,
-    compile_scan,
-    cut,
-    has_kernel,
-    lines_of,
-)
+from jitorch.codegen.plan import Plan, PlanWriter, check_empty
+from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
@@ -78,7 +69,7 @@ class Steps:
         compiled = self.kernels.compile(op, plan.memory.reuse)
         shared = sharing(compiled.kernel, op, plan.memory.reuse)
         names = {slot.source: slot.name for slot in compiled.kernel.slots}
-        self.check_empty(plan, op)
+        check_empty(plan, op)
         for k, v in enumerate(op.outputs):
             assert isinstance(v.type, TensorType)
             name = plan.of[v]
@@ -88,17 +79,6 @@ class Steps:
             else:
                 plan.line(f"{name} = empty({plan.shape(v.type)}, {plan.dtype(v.type.dtype)})")
         self.launch(plan, op, compiled)
-
-    def check_empty(self, plan: PlanWriter, op: Op) -> None:
-        """Write a check for each reduction that has no result over nothing."""
-        for inner in op.blocks[0].ops:
-            reduce, t = OPS[inner.name].reduce, inner.inputs[0].type if inner.inputs else None
-            if reduce is None or reduce.empty or not isinstance(t, TensorType):
-                continue
-            dims = inner.attrs["dim"]
-            assert isinstance(dims, tuple)
-            if any(not isinstance(d, int) for i, d in enumerate(t.shape) if i in dims):
-                plan.line(f"require_elements({inner.name!r}, {plan.shape(t)}, {dims})")
 
     def launch(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:
         slots = compiled.kernel.slots

@@ -255,16 +255,36 @@ class ScriptFunction(Generic[P, R]):
             )
         return made[stage]
 
-    def code(self, *args: Any, stage: str = "kernels", **kwargs: Any) -> str:
-        """Return the generated code for the given arguments: `stage` is kernels, llvm or asm."""
+    def code(
+        self,
+        *args: Any,
+        stage: str = "kernels",
+        device: str = "cpu",
+        cc: str = "9.0",
+        **kwargs: Any,
+    ) -> str:
+        """Return the generated code for the given arguments: `stage` is kernels, llvm or asm.
+
+        With `device="cuda"` it is kernels, ptx or sass, for a GPU of compute capability `cc`, which
+        need not be there.
+        """
         from jitorch.compile import on_gpu
 
+        stages = {"cpu": ("kernels", "llvm", "asm"), "cuda": ("kernels", "ptx", "sass")}
+        if device not in stages:
+            raise TypeMismatch(f"there is no code for '{device}'", hint="device is cpu or cuda")
+        if stage not in stages[device]:
+            raise TypeMismatch(
+                f"there is no code at stage '{stage}'",
+                hint=f"the stages for {device} are: {', '.join(stages[device])}",
+            )
+        if device == "cuda":
+            from jitorch.codegen.cuda import compiled, toolkit
+
+            graph = self.graph(*args, **kwargs)
+            return compiled.code(graph, stage, toolkit.parse_capability(cc))
         leaves, bound = self.leaves(args, kwargs)
         program = self.version(leaves, bound).program
-        if stage not in ("kernels", "llvm", "asm"):
-            raise TypeMismatch(
-                f"there is no code at stage '{stage}'", hint="the stages are: kernels, llvm, asm"
-            )
         if not hasattr(program, "code"):
             if on_gpu(program.graph):
                 raise CompileError(

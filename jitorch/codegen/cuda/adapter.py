@@ -47,10 +47,17 @@ _TAGS = {str(t): tag for tag, t in ELEMENTS.items() if tag != "bool"} | {"bool":
 _WIDEST = 16  # bytes of one access
 
 
-def ptx(source: str, entry: str, parameters: Sequence[tuple[str, bool]], cc: Capability) -> str:
+def ptx(
+    source: str,
+    entry: str,
+    parameters: Sequence[tuple[str, bool]],
+    cc: Capability,
+    threads: int,
+) -> str:
     """Return the PTX text of one entry of kernel source.
 
     `parameters` has for each argument its dtype or kind ("int", "float") and whether it is a pointer.
+    Blocks have at most `threads` threads.
     """
     scope = dict(namespace(cc))
     file = f"<jitorch {entry}>"
@@ -61,7 +68,9 @@ def ptx(source: str, entry: str, parameters: Sequence[tuple[str, bool]], cc: Cap
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
-        text, _ = cuda.compile(scope[entry], signature, cc=cc, device=False, abi="numba")
+        text, _ = cuda.compile(
+            scope[entry], signature, cc=cc, device=False, abi="numba", launch_bounds=threads
+        )
     return _named(text, entry)
 
 

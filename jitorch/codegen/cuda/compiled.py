@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jitorch.codegen.cuda import toolkit
+from jitorch.codegen.cuda.launch import BOUNDS
 from jitorch.codegen.cuda.printer import CudaSource, Entry, source
+from jitorch.codegen.cuda.scans import scan_source
+from jitorch.codegen.lines import has_kernel
 from jitorch.codegen.loops import GPU
 from jitorch.codegen.schedule import schedule
-from jitorch.ir.core import Graph
+from jitorch.codegen.strides import NOTHING_MADE, Makers, makers
+from jitorch.ir.core import Graph, Op
 
 STAGES = ("kernels", "ptx", "sass")
 
@@ -38,19 +42,29 @@ class Unit:
 def units(graph: Graph) -> Iterator[Unit]:
     """Yield what there is to compile for a fused graph, in order, each text once."""
     seen: set[str] = set()
+    ops = makers(graph)
     for op in graph.walk():
-        if op.name != "fused":
-            continue
-        made = source(schedule(op, habits=GPU))
-        if made.name not in seen:
+        made = kernel_of(op, ops)
+        if made is not None and made.name not in seen:
             seen.add(made.name)
             yield from (Unit(made, entry) for entry in made.entries)
+
+
+def kernel_of(op: Op, made: Makers = NOTHING_MADE) -> CudaSource | None:
+    """Return the kernel of an op; None if it has none, and is done by a library.
+
+    `made` has the ops that made its operands, whose strides may follow from that.
+    """
+    if op.name == "fused":
+        return source(schedule(op, made, habits=GPU))
+    return scan_source(op) if has_kernel(op) else None
 
 
 @functools.lru_cache(maxsize=256)
 def ptx(made: CudaSource, entry: str, cc: tuple[int, int]) -> str:
     """Return the PTX text of an entry."""
-    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc)
+    (work,) = (e.work for e in made.entries if e.name == entry)
+    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc, BOUNDS[work])
     return text
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from jitorch.codegen.cuda.launch import MOST_THREADS, PART, WARP, Work
-from jitorch.codegen.cuda.text import MEMORY, CudaWriter, read, written
+from jitorch.codegen.cuda.fours import Fours, FourWriter
+from jitorch.codegen.cuda.launch import FOUR, MOST_THREADS, PART, WARP, Work
+from jitorch.codegen.cuda.text import MEMORY, read, written
 from jitorch.codegen.kernel import Axis, Fold, Pass, Statement, Store
 from jitorch.codegen.writer import used, varying
-from jitorch.ir.dims import product
+from jitorch.ir.dims import floordiv, product
 
 
-class FoldWriter(CudaWriter):
+class FoldWriter(FourWriter):
     """Writes rows, columns and split folds."""
 
     # Folding across lanes.
@@ -116,6 +117,8 @@ class FoldWriter(CudaWriter):
         count = product(tuple(map(kernel.extent, outer)))
         with self.entry(Work.ROWS, (count, kernel.extent(kernel.inner[-1]))):
             self.lanes()
+            bodies = [each.body for each in kernel.passes]
+            fours = self.neighbours(bodies, kernel.inner[-1], "stop")
             self.statements(kernel.once)
             self.line("first = cuda.blockIdx.x * cuda.blockDim.y")
             rows = self.product(outer)
@@ -127,20 +130,36 @@ class FoldWriter(CudaWriter):
                 self.guarded(kernel.row, "inside and lane == 0")
                 self.line(f"stop = select(inside, {kernel.inner[-1].size}, 0)")
                 for each in kernel.passes:
-                    self.row_pass(each)
+                    self.row_pass(each, fours)
                 self.line("first += cuda.gridDim.x * cuda.blockDim.y")
 
-    def row_pass(self, each: Pass) -> None:
+    def row_pass(self, each: Pass, fours: Fours | None) -> None:
         *outer, last = self.kernel.inner
         for f in each.folds:
             self.line(f"{f.name} = {f.init}", f.loc)
         if each.body or each.folds:
             with self.nested(outer):
                 self.prepare(each.body, last.name)
-                with self.strided(last, "lane", "stop", "lanes"):
-                    self.fold_element(each, last.name)
+                self.along(each, last, fours)
         self.across_lanes(each.folds)
         self.guarded(each.after, "inside and lane == 0")
+
+    def along(self, each: Pass, axis: Axis, fours: Fours | None) -> None:
+        """Write a lane's walk along a row, by fours where elements lie together."""
+        if fours is None:
+            with self.strided(axis, "lane", "stop", "lanes"):
+                self.fold_element(each, axis.name)
+            return
+        with self.quads(f"{FOUR} * lane", "stop", f"{FOUR} * lanes"):
+            self.four(fours, each.body, each.folds)
+
+    @contextmanager
+    def quads(self, start: str, stop: str, step: str) -> Iterator[None]:
+        """Loop by fours, each lane a part."""
+        self.line(f"quad = {start}")
+        with self.block(f"while quad < {stop}:"):
+            yield
+            self.line(f"quad += {step}")
 
     # Columns: threads side by side have neighbouring columns, threads above one another share one.
 
@@ -154,6 +173,9 @@ class FoldWriter(CudaWriter):
         with self.entry(Work.COLUMNS, sizes):
             for tag in sorted({self.total_of(f)[1] for p in kernel.passes for f in p.folds}):
                 self.line(f"share_{tag} = cuda.shared.array({MOST_THREADS}, {MEMORY[tag]})")
+            bodies = [each.body for each in kernel.passes]
+            single = bodies if len(kernel.inner) == 1 else []
+            fours = self.ahead(single, kernel.inner[0], "stop", "cuda.blockDim.y")
             self.statements(kernel.once)
             self.line("width = cuda.blockDim.x")
             self.line("lane = cuda.threadIdx.y * width + cuda.threadIdx.x")
@@ -162,10 +184,10 @@ class FoldWriter(CudaWriter):
             with self.block(f"while {row} < {self.product(others)}:"):
                 self.decode(row, others)
                 self.guarded(steady, "lane == 0 and cuda.blockIdx.x == 0")
-                self.column_band(column, moving)
+                self.column_band(column, moving, fours)
                 self.line(f"{row} += cuda.gridDim.y")
 
-    def column_band(self, column: Axis, moving: Sequence[Statement]) -> None:
+    def column_band(self, column: Axis, moving: Sequence[Statement], fours: Fours) -> None:
         self.line("first = cuda.blockIdx.x * width")
         with self.block(f"while first < {column.size}:"):
             self.line(f"inside = first + cuda.threadIdx.x < {column.size}")
@@ -173,27 +195,33 @@ class FoldWriter(CudaWriter):
             self.guarded(moving, "inside and cuda.threadIdx.y == 0")
             self.line(f"stop = select(inside, {self.kernel.inner[0].size}, 0)")
             for each in self.kernel.passes:
-                self.column_pass(each)
+                self.column_pass(each, fours)
             self.line("first += width * cuda.gridDim.x")
 
-    def column_pass(self, each: Pass) -> None:
-        top, *rest = self.kernel.inner
-        innermost = self.kernel.inner[-1].name
+    def column_pass(self, each: Pass, fours: Fours) -> None:
         for f in each.folds:
             self.line(f"{f.name} = {f.init}", f.loc)
         if each.body or each.folds:
-            if not rest:
-                self.prepare(each.body, innermost)
-            with (
-                self.strided(top, "cuda.threadIdx.y", "stop", "cuda.blockDim.y"),
-                self.nested(rest),
-            ):
-                self.fold_element(each, innermost)
+            self.down(each, fours)
         self.widen(each.folds)
         for f in each.folds:
             self.down_columns(f)
         self.narrow(each.folds)
         self.guarded(each.after, "inside and cuda.threadIdx.y == 0")
+
+    def down(self, each: Pass, fours: Fours) -> None:
+        """Write a thread's walk down a column, by fours if it is a single loop."""
+        top, *rest = self.kernel.inner
+        if rest:
+            with (
+                self.strided(top, "cuda.threadIdx.y", "stop", "cuda.blockDim.y"),
+                self.nested(rest),
+            ):
+                self.fold_element(each, rest[-1].name)
+            return
+        self.prepare(each.body, top.name)
+        with self.quads("cuda.threadIdx.y", "stop", f"{FOUR} * cuda.blockDim.y"):
+            self.four(fours, each.body, each.folds)
 
     def down_columns(self, f: Fold) -> None:
         """Write what gives every thread of a column the fold over all of them."""
@@ -217,6 +245,7 @@ class FoldWriter(CudaWriter):
 
     def split(self) -> None:
         sizes = (product(tuple(map(self.kernel.extent, self.kernel.inner))),)
+        self.blocks = floordiv(sizes[0] + (PART - 1), PART)
         for number, each in enumerate(self.kernel.passes):
             if each.body or each.folds:
                 with self.entry(Work.PARTS, sizes):
@@ -235,14 +264,19 @@ class FoldWriter(CudaWriter):
 
     def part(self, each: Pass) -> None:
         inner = self.kernel.inner
-        element = inner[0].name if len(inner) == 1 else "row"
+        fours = self.neighbours([each.body], inner[0], "end") if len(inner) == 1 else None
         self.line(f"begin = cuda.blockIdx.x * {PART}")
         self.line(f"end = minimum(begin + {PART}, {self.product(inner)})")
         for f in each.folds:
             self.line(f"{f.name} = {f.init}", f.loc)
-        with self.strided(Axis(element, 0), "begin + lane", "end", "lanes"):
-            self.decode(element, inner)
-            self.fold_element(each, None)
+        if fours is not None:
+            with self.quads(f"begin + {FOUR} * lane", "end", f"{FOUR} * lanes"):
+                self.four(fours, each.body, each.folds)
+        else:
+            element = inner[0].name if len(inner) == 1 else "row"
+            with self.strided(Axis(element, 0), "begin + lane", "end", "lanes"):
+                self.decode(element, inner)
+                self.fold_element(each, None)
         self.across_lanes(each.folds)
         if each.folds:
             with self.block("if lane == 0:"):

@@ -28,6 +28,10 @@ LANE = 4
 LONG_LANE = 64
 # Elements of one block of a split fold: 64 a thread, which sum in single without losing much.
 PART = 64 * THREADS
+# Elements of a part of a long line along which a fold runs: 64 rounds of a block.
+LINE_PART = 64 * THREADS
+# Bytes of shared memory that a block may have without asking for more.
+SHARED = 48 * 1024
 # Side of the squares that are turned in shared memory, and the rows of threads that do one.
 SQUARE = 32
 SQUARE_ROWS = 8
@@ -53,6 +57,10 @@ class Work(Enum):
     SQUARES   (others, height, width)   squares of a matrix, or of `others` of them
     ROWS      (rows, width)             rows, each folded by the lanes of one block or less
     COLUMNS   (others, columns, depth)  columns, each folded by the threads above one another
+    EACH      (n)                       one element or line to a thread
+    LINE_PARTS  (lines, width)          parts of lines that are cut, a block each; else nothing
+    LINE_TOTALS (lines, width)          likewise, a block for the parts of each line
+    LINE_FOLDS  (lines, width)          parts of lines, or whole ones, a block each
     PARTS     (n)                       parts of a fold of everything, a block each
     TOTAL     (n)                       the results of the parts, in one block
     """
@@ -62,6 +70,10 @@ class Work(Enum):
     SQUARES = "squares"
     ROWS = "rows"
     COLUMNS = "columns"
+    EACH = "each"
+    LINE_PARTS = "line parts"
+    LINE_TOTALS = "line totals"
+    LINE_FOLDS = "line folds"
     PARTS = "parts"
     TOTAL = "total"
 
@@ -96,6 +108,26 @@ def columns(others: int, columns: int, depth: int) -> Shape:
     return Shape((_blocks(columns, COLUMNS), min(others, MOST_BLOCKS)), (COLUMNS, high))
 
 
+def each(n: int) -> Shape:
+    return Shape((_blocks(n, THREADS), 1), (THREADS, 1))
+
+
+def line_parts(lines: int, width: int) -> Shape:
+    if width <= LINE_PART:
+        return Shape((0, 1), (THREADS, 1))
+    return line_folds(lines, width)
+
+
+def line_totals(lines: int, width: int) -> Shape:
+    count = lines if width > LINE_PART else 0
+    return Shape((_blocks(count, 1), 1), (THREADS, 1))
+
+
+def line_folds(lines: int, width: int) -> Shape:
+    threads = max(_power_of_two(width, THREADS), WARP)
+    return Shape((_blocks(lines * _up(width, LINE_PART), 1), 1), (threads, 1))
+
+
 def parts(n: int) -> Shape:
     return Shape((_up(n, PART), 1), (THREADS, 1))
 
@@ -104,12 +136,22 @@ def total(n: int) -> Shape:
     return Shape((1, 1), (_power_of_two(max(_up(_up(n, PART), LANE), WARP), MOST_THREADS), 1))
 
 
+# The most threads that a block of each kind of work has: the compiler leaves them enough registers.
+BOUNDS: Mapping[Work, int] = {
+    work: MOST_THREADS if work in (Work.ROWS, Work.COLUMNS, Work.TOTAL) else THREADS
+    for work in Work
+}
+
 SHAPES: Mapping[Work, Callable[..., Shape]] = {
     Work.ELEMENTS: elements,
     Work.LINES: lines,
     Work.SQUARES: squares,
     Work.ROWS: rows,
     Work.COLUMNS: columns,
+    Work.EACH: each,
+    Work.LINE_PARTS: line_parts,
+    Work.LINE_TOTALS: line_totals,
+    Work.LINE_FOLDS: line_folds,
     Work.PARTS: parts,
     Work.TOTAL: total,
 }

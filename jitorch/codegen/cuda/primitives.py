@@ -295,6 +295,23 @@ def shuffle_bool(x: Any, distance: Any) -> Any:
     return cuda.shfl_xor_sync(ALL_LANES, np.int32(x), distance) != 0
 
 
+def shuffle_up(x: Any, distance: Any) -> Any:
+    """What the lane has whose number is lower by `distance`; x where there is none."""
+    return cuda.shfl_up_sync(ALL_LANES, x, distance)
+
+
+def shuffle_up_i8(x: Any, distance: Any) -> Any:
+    return np.int8(cuda.shfl_up_sync(ALL_LANES, np.int32(x), distance))
+
+
+def shuffle_up_i16(x: Any, distance: Any) -> Any:
+    return np.int16(cuda.shfl_up_sync(ALL_LANES, np.int32(x), distance))
+
+
+def shuffle_up_u8(x: Any, distance: Any) -> Any:
+    return np.uint8(cuda.shfl_up_sync(ALL_LANES, np.int32(x), distance))
+
+
 TABLE: Mapping[str, Mapping[str, Function]] = {
     "cbrt": {"any": cbrt},
     "ffloordiv": {"f32": ffloordiv_f32, "f64": ffloordiv_f64},
@@ -322,6 +339,12 @@ TABLE: Mapping[str, Mapping[str, Function]] = {
         "i8": shuffle_i8,
         "i16": shuffle_i16,
         "u8": shuffle_u8,
+    },
+    "shuffle_up": {
+        "any": shuffle_up,
+        "i8": shuffle_up_i8,
+        "i16": shuffle_up_i16,
+        "u8": shuffle_up_u8,
     },
     "sigmoid": {"f32": sigmoid_f32, "f64": sigmoid_f64},
     "sign": {"f32": sign_f32, "f64": sign_f64, "int": sign_int},

@@ -33,11 +33,12 @@ class CudaWriter(SourceWriter):
         self.tags = {slot.name: slot.tag for slot in kernel.slots}
         self.entries: list[tuple[Work, tuple[Dim, ...], list[str]]] = []
         self.taken: set[str] = set()
+        self.blocks: Dim = 0  # parts of a fold that is split
 
     @contextmanager
     def entry(self, work: Work, sizes: tuple[Dim, ...]) -> Iterator[None]:
         """Write one more function."""
-        self.lines, self.offsets, self.count = [], {}, 0
+        self.lines, self.offsets, self.count, self.taken = [], {}, 0, set()
         self.entries.append((work, sizes, self.lines))
         yield
 
@@ -58,7 +59,7 @@ class CudaWriter(SourceWriter):
     # Names and sizes.
 
     def unique(self, wanted: str) -> str:
-        """Return a name that no other array of this kernel has."""
+        """Return a name that no other array of this entry has."""
         name, number = wanted, 1
         while name in self.taken:
             name, number = f"{wanted}_{number}", number + 1

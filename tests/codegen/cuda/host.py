@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from jitorch.codegen.cuda import launch
+from jitorch.codegen.cuda.compiled import kernel_of
 from jitorch.codegen.cuda.launch import Shape
-from jitorch.codegen.cuda.printer import CudaSource, source
+from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
-from jitorch.codegen.loops import GPU
-from jitorch.codegen.schedule import schedule
+from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders
@@ -53,11 +53,14 @@ def run_graph(graph: Graph, args: Sequence[Any], start: Launch) -> list[Any]:
     """Run a fused graph: `fused` ops are launched, all others are the interpreter's."""
     values: dict[Value, Any] = dict(zip(graph.params, args, strict=True))
     env: dict[str, int] = {}
+    ops = makers(graph)
     for v, x in values.items():
         bind(v, x, env)
     for op in graph.block.ops:
         inputs = [values[v] for v in op.inputs]
-        results = run_fused(op, inputs, env, start) if op.name == "fused" else run_op(op, inputs)
+        made = kernel_of(op, ops)
+        results: Sequence[Any]
+        results = run_op(op, inputs) if made is None else run_kernel(made, op, inputs, env, start)
         values.update(zip(op.outputs, results, strict=True))
     return [values[v] for v in graph.results]
 
@@ -76,8 +79,9 @@ def run_op(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...]:
     return out if isinstance(out, tuple) else (out,)
 
 
-def run_fused(op: Op, inputs: Sequence[Any], env: dict[str, int], start: Launch) -> list[Any]:
-    made = source(schedule(op, habits=GPU))
+def run_kernel(
+    made: CudaSource, op: Op, inputs: Sequence[Any], env: dict[str, int], start: Launch
+) -> Sequence[Any]:
     results = []
     for v in op.outputs:
         assert isinstance(v.type, TensorType)
@@ -115,8 +119,7 @@ def argument(
         case Stride(index, dim):
             return np.int64(inputs[index].strides[dim] // inputs[index].itemsize)
         case Scratch(per_block):
-            (parts,) = {e.sizes for e in made.entries}
-            count = launch.parts(evaluate(parts[0], env)).blocks[0] if per_block else 1
+            count = evaluate(made.blocks, env) if per_block else 1
             return Memory(np.empty(count, BY_TAG[slot.tag].numpy))
     raise AssertionError(slot)
 

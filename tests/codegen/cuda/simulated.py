@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jitorch.codegen.cuda.steps import compile_graph
+from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
 from jitorch.ir.types import BY_TAG
 from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import simulator, suite
 from tests.codegen.cuda.host import expected, run_graph
+from tests.codegen.cuda.machine import Simulated
 from tests.codegen.support import located
 from tests.support import SPECIAL, random_arguments
 
@@ -87,3 +90,63 @@ def same(what: str, got: Any, wanted: Any) -> None:
     # The order of zeros is open in maxima, as it is in NumPy.
     if "max" not in what and "min" not in what and "peak" not in what:
         assert (np.signbit(got) == np.signbit(wanted))[zero].all(), what
+
+
+# Programs: plans that launch kernels and leave the rest to the array library.
+
+PROGRAM = """
+    graph @f(%x: f32[n, m], %y: f32[n, m; strided], %alpha: float) {
+      %a: f32[] = cast(%alpha) {dtype=f32}
+      %0: f32[n, m] = mul(%x, %a)
+      %1: f32[n, m] = add(%0, %y)
+      %t: f32[m, n; strided] = permute(%1) {dims=(1, 0)}
+      %r: f32[m, n], %s: i64[m, n] = sort(%t) {dim=1, descending=False}
+      %c: f32[m, n] = cumsum(%t) {dim=1}
+      %e: f32[m, n] = exp(%c)
+      return %s, %e
+    }"""
+
+
+def test_programs() -> None:
+    machine = Simulated()
+    rng = np.random.default_rng(0)
+    graph = parse(PROGRAM)
+    program = compile_graph(fuse(located(graph)), machine)
+    for n, m in ((3, 8), (4, 4), (0, 3), (1, 5)):
+        x = rng.standard_normal((n, m)).astype(np.float32)
+        y = rng.standard_normal((m, n)).astype(np.float32).T
+        for got, wanted in zip(
+            program.run([x, y, 0.5]), interpret(graph, [x, y, 0.5]), strict=True
+        ):
+            same("", got, wanted)
+
+
+@pytest.mark.parametrize("name", suite.LAYOUTS)
+def test_programs_of_one_kernel(name: str) -> None:
+    graph = parse(suite.GRAPHS[name])
+    args = random_arguments(graph, np.random.default_rng(1), {"n": 4, "m": 8})
+    machine = Simulated()
+    program = compile_graph(fuse(located(graph)), machine)
+    for got, wanted in zip(program.run(args), expected(graph, args), strict=True):
+        same(name, got, wanted)
+    assert [e.name for source in program.sources for e in source.entries] == [
+        entry for entry, _, _ in machine.launches
+    ]
+
+
+def test_four_at_once_needs_alignment() -> None:
+    machine = Simulated()
+    program = compile_graph(fuse(parse(suite.LAYOUTS["broadcast"])), machine)
+
+    def vectors(m: int, shift: int) -> int:
+        memory = np.zeros(2 * m + 64, np.float32)
+        start = -memory.ctypes.data // 4 % 4 + shift
+        x = memory[start : start + 2 * m].reshape(2, m)
+        machine.launches.clear()
+        program.run([x, np.zeros((2, 1), np.float32), np.zeros(m, np.float32)])
+        return int(machine.launches[0][2][-1])
+
+    if all(np.zeros(8, np.float32).ctypes.data % 16 == 0 for _ in range(8)):
+        assert vectors(8, 0) == 1
+    assert vectors(8, 1) == 0
+    assert vectors(9, 0) == 0

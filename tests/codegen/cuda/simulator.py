@@ -11,7 +11,7 @@ import linecache
 import math
 import threading
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import pytest
 import scipy.special
 from numba import cuda
 
-from jitorch.codegen.cuda import folds, launch, primitives
+from jitorch.codegen.cuda import folds, launch, primitives, scans
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.ir.types import from_numpy_dtype
@@ -47,11 +47,20 @@ class _Module:
 
 
 def _shuffle(x: Any, distance: Any) -> Any:
+    return _from_lane(x, lambda lane: lane ^ int(distance))
+
+
+def _shuffle_up(x: Any, distance: Any) -> Any:
+    below = int(distance)
+    return _from_lane(x, lambda lane: lane - below if lane % launch.WARP >= below else lane)
+
+
+def _from_lane(x: Any, other: Callable[[int], int]) -> Any:
     thread: Any = threading.current_thread()
     board = vars(thread._manager).setdefault("jitorch_board", {})
     board[thread.thread_id] = x
     thread.syncthreads()
-    found = board[thread.thread_id ^ int(distance)]
+    found = board[other(thread.thread_id)]
     thread.syncthreads()
     return found
 
@@ -83,7 +92,7 @@ def namespace() -> dict[str, Any]:
     }
     for name in primitives.TABLE:
         names[name] = _dispatching(name, names)
-    return {**names, "shuffle": _shuffle, "cbrt": np.cbrt}
+    return {**names, "shuffle": _shuffle, "shuffle_up": _shuffle_up, "cbrt": np.cbrt}
 
 
 def _dispatching(name: str, names: dict[str, Any]) -> Any:
@@ -115,6 +124,8 @@ def small_blocks(patch: pytest.MonkeyPatch) -> None:
         "THREADS": 32, "MOST_THREADS": 64, "LONG_LANE": 2, "SQUARE_ROWS": 2, "MOST_BLOCKS": 3,
     }.items():  # fmt: skip
         patch.setattr(launch, name, value)
-    patch.setattr(launch, "PART", 100)
-    patch.setattr(folds, "PART", 100)
+    patch.setattr(launch, "PART", 96)
+    patch.setattr(folds, "PART", 96)
+    patch.setattr(launch, "LINE_PART", 70)
+    patch.setattr(scans, "LINE_PART", 70)
     patch.setattr(folds, "MOST_THREADS", 64)

@@ -72,8 +72,8 @@ def folds(tag: str, dim: str) -> str:
     return graph(f"%x: {tag}[n, m]", lines)
 
 
-def graph(params: str, lines: list[str]) -> str:
-    results = ", ".join(line.split(":")[0] for line in lines)
+def graph(params: str, lines: list[str], results: str = "") -> str:
+    results = results or ", ".join(line.split(":")[0] for line in lines)
     body = "\n  ".join(lines)
     return f"graph @f({params}) {{\n  {body}\n  return {results}\n}}"
 
@@ -129,6 +129,15 @@ LAYOUTS = {
           %z: i16[2, n, m] = mul(%t, %y)
           return %z
         }""",
+    "many_transposed": graph(
+        ", ".join(f"%x{k}: f64[m, n]" for k in range(8)),
+        [
+            *(f"%t{k}: f64[n, m; strided] = permute(%x{k}) {{dims=(1, 0)}}" for k in range(8)),
+            "%s0: f64[n, m] = add(%t0, %t1)",
+            *(f"%s{k}: f64[n, m] = add(%s{k - 1}, %t{k + 1})" for k in range(1, 7)),
+        ],
+        "%s6",
+    ),
     "softmax": """
         graph @f(%x: f32[n, m]) {
           %top: f32[n, 1] = peak(%x) {dim=(1,), keepdim=True}
@@ -206,11 +215,28 @@ LAYOUTS = {
         }""",
 }
 
+
+def running(name: str, tag: str, dim: int) -> str:
+    return f"""
+        graph @f(%x: {tag}[n, m]) {{
+          %y: {tag}[n, m] = {name}(%x) {{dim={dim}}}
+          return %y
+        }}"""
+
+
+SCANS = {
+    **{f"running_sum_{tag}": running("cumsum", tag, 1) for tag in TAGS if tag != "bool"},
+    "running_sum_of_columns": running("cumsum", "f32", 0),
+    "running_product": running("cumprod", "f32", 1),
+    "running_product_i32": running("cumprod", "i32", 1),
+}
+
 GRAPHS = {
     **{f"elementwise_{tag}": elementwise(tag) for tag in TAGS},
     **{f"rows_{tag}": folds(tag, "1") for tag in TAGS},
     # How lanes meet differs by dtype in rows alone.
     **{f"columns_{tag}": folds(tag, "0") for tag in ("bool", "i16", "f32")},
     **{f"everything_{tag}": folds(tag, "0, 1") for tag in ("bool", "i16", "f32")},
+    **SCANS,
     **LAYOUTS,
 }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 import pytest
 
+import jitorch as jt
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
+from jitorch.errors import TypeMismatch
 from jitorch.ir.parser import parse
 from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import suite
@@ -45,6 +48,18 @@ def test_other_capabilities(cc: tuple[int, int]) -> None:
             assert cubin(unit.source, unit.name, cc)
 
 
+def test_blocks_of_1024_threads_have_registers_enough() -> None:
+    (unit,) = all_units("softmax")
+    assert ".maxntid 1024, 1, 1" in unit.text("ptx", CC)
+    (unit,) = all_units("chain")
+    assert ".maxntid 256, 1, 1" in unit.text("ptx", CC)
+
+
+@pytest.mark.parametrize("name", ["softmax", "layer_norm", "loss"])
+def test_folds_load_by_16_bytes(name: str) -> None:
+    assert "ld.global.v4.f32" in text(name)
+
+
 @pytest.mark.parametrize("name", ["chain", "broadcast"])
 def test_contiguous_float32_is_accessed_by_16_bytes(name: str) -> None:
     assert "ld.global.v4.f32" in text(name)
@@ -79,6 +94,21 @@ def test_machine_code_is_shown() -> None:
     (unit,) = all_units("chain")
     assert "LDG.E.128" in unit.text("sass", CC)
     assert "STG.E.128" in unit.text("sass", CC)
+
+
+def test_code_of_a_function() -> None:
+    @jt.script
+    def halved(x: Any) -> Any:
+        return x * 0.5
+
+    x = jt.ones(5)
+    assert "four_x = cuda.local.array(4, np.float32)" in halved.code(x, device="cuda")
+    assert ".target sm_80" in halved.code(x, device="cuda", stage="ptx", cc="8.0")
+    assert "LDG.E.128" in halved.code(x, device="cuda", stage="sass")
+    with pytest.raises(TypeMismatch, match=r"(?s)no code at stage 'asm'.*kernels, ptx, sass"):
+        halved.code(x, device="cuda", stage="asm")
+    with pytest.raises(TypeMismatch, match="no code for 'tpu'"):
+        halved.code(x, device="tpu")
 
 
 def test_ptx_is_the_same_each_time() -> None:

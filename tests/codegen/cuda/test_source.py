@@ -82,7 +82,7 @@ def test_every_shape_is_one_that_hardware_takes(n: int) -> None:
             shape = shape_of(*sizes)
             threads = shape.threads[0] * shape.threads[1]
             assert threads % WARP == 0, work
-            assert 0 < threads <= launch.MOST_THREADS
+            assert 0 < threads <= launch.BOUNDS[work] <= launch.MOST_THREADS
             assert shape.blocks[1] <= launch.MOST_BLOCKS
             assert launch.is_empty(shape) or min(shape.blocks) > 0
 

@@ -1,0 +1,184 @@
+"""Running on a GPU: machine code from the cache or the compiler, loaded through CuPy, and launches.
+
+A launch packs its arguments into a buffer of eight bytes each and makes one call of the driver, on
+CuPy's current stream, and does not wait. All that can be done once is done when the program is made.
+Who loads CuPy, and finds that there is a driver and a GPU, hands the module to `Gpu`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jitorch.codegen import cache
+from jitorch.codegen.cuda import compiled, launch
+from jitorch.codegen.cuda.launch import Shape
+from jitorch.codegen.cuda.printer import CudaSource
+
+# Of cuLaunchKernel's `extra`: a buffer with the arguments, its size, and the end of the list.
+_BUFFER, _SIZE, _END = 1, 2, 0
+# What the machine code of a kernel depends on beside its source.
+_COMPILERS = ("numba-cuda", "nvidia-cuda-nvcc", "nvidia-nvvm")
+_WIDEST = 16  # bytes of one access
+
+
+class Machine(Protocol):
+    """What runs kernels: a GPU, or what stands in for one in tests. `xp` makes its arrays."""
+
+    xp: Any
+
+    def load(self, source: CudaSource) -> Sequence[Any]:
+        """Return a handle for each entry."""
+
+    def address(self, array: Any) -> int:
+        """Return where the first element of an array is."""
+
+    def launch(self, function: Any, shape: Shape, arguments: Arguments) -> None:
+        """Start an entry."""
+
+
+class Arguments(threading.local):
+    """The packed arguments of the launch that a thread is about."""
+
+    def __init__(self, layout: str) -> None:
+        self.packer = struct.Struct(f"={layout}")
+        self.buffer = ctypes.create_string_buffer(self.packer.size)
+        self.size = ctypes.c_size_t(self.packer.size)
+        places = (_BUFFER, ctypes.addressof(self.buffer), _SIZE, ctypes.addressof(self.size), _END)
+        self._extra = (ctypes.c_void_p * len(places))(*places)
+        self.extra = ctypes.addressof(self._extra)
+
+    def pack(self, words: Sequence[Any]) -> None:
+        self.packer.pack_into(self.buffer, 0, *words)
+
+
+class Gpu:
+    """The GPU that is current in CuPy, whose module is `xp`."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+        self._start = xp.cuda.driver.launchKernel
+        self._stream = xp.cuda.get_current_stream
+        self._modules: list[Any] = []  # machine code is unloaded with its module
+
+    @functools.cached_property
+    def capability(self) -> tuple[int, int]:
+        """The compute capability."""
+        digits = str(self.xp.cuda.Device().compute_capability)
+        return int(digits[:-1]), int(digits[-1])
+
+    def load(self, source: CudaSource) -> list[int]:
+        """Return the driver's handle for each entry."""
+        handles = []
+        for entry in source.entries:
+            module = self.xp.cuda.function.Module()
+            module.load(binary(source, entry.name, self.capability))
+            self._modules.append(module)
+            handles.append(int(module.get_function(entry.name).ptr))
+        return handles
+
+    def address(self, array: Any) -> int:
+        """Return where the first element of an array is."""
+        return int(array.data.ptr)
+
+    def launch(self, function: int, shape: Shape, arguments: Arguments) -> None:
+        """Start an entry on the current stream."""
+        (x, y), (wide, high) = shape.blocks, shape.threads
+        self._start(
+            function, x, y, 1, wide, high, 1, 0, self._stream().ptr, 0, arguments.extra
+        )  # fmt: skip
+
+
+class Kernel:
+    """A kernel that can be launched: `kernel(sizes, pointers, numbers)`.
+
+    `sizes` are those that shape each entry's launch; `pointers` are addresses and `numbers` the ints
+    and floats, in the order of the source's slots.
+    """
+
+    def __init__(self, machine: Machine, source: CudaSource) -> None:
+        self.source = source
+        self.machine = machine
+        self.functions = machine.load(source)
+        self.shapes = [functools.lru_cache(1024)(launch.SHAPES[e.work]) for e in source.entries]
+        tags = [slot.tag for slot in source.slots] + ["int"] * (source.vectors is not None)
+        self.arguments = Arguments("".join("d" if tag == "float" else "q" for tag in tags))
+        first = sum(slot.pointer for slot in source.slots)
+        names = {slot.name: i - first for i, slot in enumerate(source.slots)}
+        strides = source.vectors or ()
+        self.strides = [names[s] for s in strides if isinstance(s, str)]
+        self.never = any(isinstance(s, int) and s % launch.FOUR for s in strides)
+
+    def __call__(
+        self, sizes: Sequence[Sequence[int]], pointers: Sequence[int], numbers: Sequence[Any]
+    ) -> None:
+        shapes = [shape(*each) for shape, each in zip(self.shapes, sizes, strict=True)]
+        if all(map(launch.is_empty, shapes)):
+            return
+        words = [*pointers, *numbers]
+        if self.source.vectors is not None:
+            words.append(self.vectors(pointers, numbers))
+        self.arguments.pack(words)
+        for function, shape in zip(self.functions, shapes, strict=True):
+            if not launch.is_empty(shape):
+                self.machine.launch(function, shape, self.arguments)
+
+    def vectors(self, pointers: Sequence[int], numbers: Sequence[Any]) -> int:
+        """Return whether four neighbours may be accessed at once."""
+        if self.never:
+            return 0
+        together = 0
+        for pointer in pointers:
+            together |= pointer
+        if together % _WIDEST:
+            return 0
+        return int(all(numbers[i] % launch.FOUR == 0 for i in self.strides))
+
+
+# Machine code.
+
+
+def binary(source: CudaSource, entry: str, cc: tuple[int, int]) -> bytes:
+    """Return the machine code of an entry: from the disk, or compiled now and kept there."""
+    key = cache.make_key(
+        source=source.text,
+        entry=entry,
+        parameters=source.types,
+        threads=[launch.BOUNDS[e.work] for e in source.entries],
+        capability=cc,
+        compilers=_versions(),
+        ours=_ours(),
+    )
+    kept = cache.load(key)
+    if kept is not None:
+        return kept[1]
+    made = compiled.cubin(source, entry, cc)
+    cache.store(key, f"{entry} sm_{cc[0]}{cc[1]}", made, compiled.ptx(source, entry, cc))
+    return made
+
+
+@functools.cache
+def _versions() -> list[str]:
+    return [f"{name} {_version(name)}" for name in _COMPILERS]
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+@functools.cache
+def _ours() -> str:
+    """Return a digest of the modules that decide what source means."""
+    folder = Path(__file__).parent
+    files = [folder / "adapter.py", folder / "primitives.py"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
