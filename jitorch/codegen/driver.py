@@ -222,6 +222,8 @@ class _Writer(DriverCarried):
                 self.append(op)
             case "write":
                 self.write(op)
+            case "copy":
+                self.copy(self.output(op.output), self.tensor(op.inputs[0]))
             case "assume":
                 self.assume(op)
             case "constant" | "cast" if isinstance(op.output.type, TensorType):

@@ -41,7 +41,7 @@ class Steps:
 
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of a graph."""
-        self.kernels.made.update(makers(graph))
+        self.kernels.made = makers(graph)
         writer = PlanWriter(graph, self.kernel, self.loop, self.scan, self.library)
         fused = [op for op in graph.block.ops if op.name == "fused"]
         self.kernels.compile_all(fused, writer.memory.reuse)
@@ -58,7 +58,8 @@ class Steps:
             return
         short = plan.constant("short", ShortFolds(op, folded, self.plan))
         lengths = [plan.size(symbol(s)) for s in folded.symbols]
-        args = "".join(f"{plan.of[v]}, " for v in op.inputs)
+        others = [plan.size(symbol(s)) for s in folded.others]
+        args = "".join(f"{a}, " for a in (*(plan.of[v] for v in op.inputs), *others))
         with plan.indented(f"if 1 < {plan.size(folded.length)} <= {folded.longest}:"):
             plan.line(f"{', '.join(names)}, = {short}(({', '.join(lengths)},), ({args}))")
         with plan.indented("else:"):

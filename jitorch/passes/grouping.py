@@ -218,9 +218,19 @@ class Grouping:
 
     def groups(self) -> list[Group]:
         roots = sorted(
-            (g for g in self.members if self.fusible[g]), key=lambda g: self.members[g][0]
+            (g for g in self.members if self.fusible[g] and self.pays(g)),
+            key=lambda g: self.members[g][0],
         )
         return [Group(tuple(self.ops[i] for i in self.members[g])) for g in roots]
+
+    def pays(self, g: int) -> bool:
+        """Whether a group is worth a kernel: a lone copy is not, unless it turns its operand."""
+        first, *others = self.members[g]
+        if others or not OPS[self.ops[first].name].moves:
+            return True
+        read = analyse(self.with_free([first])).reads[self.ops[first], 0]
+        axes = [a for a in read.dims if a is not None]
+        return axes != sorted(axes)
 
 
 def _leading(axes: frozenset[int]) -> bool:
