@@ -30,7 +30,7 @@ def sizes_of(name: str) -> list[dict[str, int]]:
     """Return what to try: a fold of several warps, which takes long, not for every dtype."""
     if name.startswith("elementwise"):
         return [{"n": 0}, {"n": 13}]
-    once = name in suite.LAYOUTS or name.endswith(("_f32", "_bool"))
+    once = name in suite.LAYOUTS or name.endswith(("_f32", "everything_bool"))
     return SMALL + LARGE if once else SMALL
 
 
