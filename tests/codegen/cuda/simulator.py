@@ -57,12 +57,13 @@ def _shuffle_up(x: Any, distance: Any) -> Any:
 
 def _from_lane(x: Any, other: Callable[[int], int]) -> Any:
     thread: Any = threading.current_thread()
-    board = vars(thread._manager).setdefault("jitorch_board", {})
+    # Each shuffle has a board of its own, so that none need wait until the last one was read.
+    number = thread.shuffles = getattr(thread, "shuffles", 0) + 1
+    boards = vars(thread._manager).setdefault("jitorch_boards", {})
+    board = boards.setdefault(number, {})
     board[thread.thread_id] = x
     thread.syncthreads()
-    found = board[other(thread.thread_id)]
-    thread.syncthreads()
-    return found
+    return board[other(thread.thread_id)]
 
 
 def _load_4(pointer: Any, at: Any, array: Any) -> None:
@@ -120,12 +121,16 @@ def start(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[Any]) 
 
 def small_blocks(patch: pytest.MonkeyPatch) -> None:
     """Make blocks small: a thread of the simulator is a thread of the process."""
-    for name, value in {
-        "THREADS": 32, "MOST_THREADS": 64, "LONG_LANE": 2, "SQUARE_ROWS": 2, "MOST_BLOCKS": 3,
-    }.items():  # fmt: skip
-        patch.setattr(launch, name, value)
-    patch.setattr(launch, "PART", 96)
-    patch.setattr(folds, "PART", 96)
-    patch.setattr(launch, "LINE_PART", 70)
-    patch.setattr(scans, "LINE_PART", 70)
-    patch.setattr(folds, "MOST_THREADS", 64)
+    sizes = {
+        "THREADS": 64,
+        "MOST_THREADS": 64,
+        "LONG_LANE": 8,
+        "SQUARE_ROWS": 2,
+        "MOST_BLOCKS": 3,
+        "PART": 320,
+        "LINE_PART": 160,
+    }
+    for module in (launch, folds, scans):
+        for name, value in sizes.items():
+            if hasattr(module, name):
+                patch.setattr(module, name, value)
