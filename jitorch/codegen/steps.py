@@ -19,6 +19,7 @@ from jitorch.codegen.plan import Plan, PlanWriter, check_empty
 from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
+from jitorch.codegen.turned import turned
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS, OpDef
@@ -88,7 +89,12 @@ class Steps:
         grain = extent.grain(plan.size)
         first = next((i for i, s in enumerate(slots) if s.source == Step("first")), 0)
         steps = 2 * len(compiled.kernel.passes) if first else 0
-        words = [self.word(plan, op, slot, n) for slot in slots]
+        operands = [plan.of[v] for v in op.inputs]
+        for index in {s.source.index for s in slots if isinstance(s.source, Stride)}:
+            operands[index] = plan.names.own("operand")
+            plan.scope["turned"] = turned
+            plan.line(f"{operands[index]} = turned({plan.of[op.inputs[index]]})")
+        words = [self.word(plan, op, slot, n, operands) for slot in slots]
         layout = "".join("d" if s.tag == "float" else "q" for s in slots)
         pointers = sum(s.pointer for s in slots)
         head = [str(compiled.function.address), n, grain, str(pointers), str(steps), str(first)]
@@ -103,20 +109,20 @@ class Steps:
         plan.line(f"launch(id({table}) + {BYTES}, 0, 0)  # {comment}")
         return table
 
-    def word(self, plan: PlanWriter, op: Op, slot: Slot, n: str) -> str:
+    def word(self, plan: PlanWriter, op: Op, slot: Slot, n: str, operands: Sequence[str]) -> str:
         match slot.source:
             case Input(index):
-                return f"id({plan.of[op.inputs[index]]})"
+                return f"id({operands[index]})"
             case Output(index):
                 return f"id({plan.of[op.outputs[index]]})"
             case Number(index):
-                return plan.of[op.inputs[index]]
+                return operands[index]
             case Size(value):
                 return plan.size(value)
             case Stride(index, dim):
                 t = op.inputs[index].type
                 assert isinstance(t, TensorType)
-                return f"{plan.of[op.inputs[index]]}.strides[{dim}] // {t.dtype.itemsize}"
+                return f"{operands[index]}.strides[{dim}] // {t.dtype.itemsize}"
             case Scratch(per_block):
                 name = plan.names.own("scratch")
                 plan.line(
