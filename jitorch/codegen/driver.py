@@ -111,13 +111,13 @@ class _Writer(DriverCarried):
         found = self.env[v]
         match found:
             case TensorRef():
-                if found.root in self.pairs:
-                    self.line(f"if {found.address} != {where}:")
-                    copied = f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})"
-                    self.line(f"    {copied}")
-                elif found.root not in self.mutable:
+                if found.root in self.mutable:
+                    return
+                if found.root not in self.pairs:
                     self.tell_memory(index, found.address)
-                    self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
+                self.line(f"if {found.address} != {where}:")
+                copied = f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})"
+                self.line(f"    {copied}")
             case ListRef():
                 number = self.slot(("count", index), f"out{index}", "int", Result(index))
                 self.line(f"set_i64(args, {number}, {found.count})")
@@ -149,7 +149,7 @@ class _Writer(DriverCarried):
         self.line(f"{index} = 0")
         carried: list[str] = []
         for i, (v, init) in enumerate(zip(body.params[1:], op.inputs[2:], strict=True)):
-            carried.append(self.carry_in(op, i, v, init, outermost))
+            carried.append(self.carry_in(op, i, v, init, outermost, f"{trips} > 0 and {going}"))
         roots = self.double_buffers(body)
         self.line(f"while {index} < {trips} and {going}:")
         self.depth += 1
@@ -182,7 +182,10 @@ class _Writer(DriverCarried):
                 root = made[root].inputs[0]
             found = self.env.get(base)
             direct = (
-                root in made and made[root].name in ("fused", "matmul") and root not in self.place
+                root in made
+                and made[root].name in ("fused", "matmul")
+                and root not in self.place
+                and root not in self.renewed
             )
             whole = direct and product(_shape(root)) == product(_shape(op.inputs[1]))
             if isinstance(found, ListRef) and whole and root not in self.forward:

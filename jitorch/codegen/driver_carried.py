@@ -9,6 +9,7 @@ from jitorch.codegen.driver_base import Outer, Result
 from jitorch.codegen.driver_ops import DriverOps
 from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
 from jitorch.codegen.paired import PairedWrite, paired_write
+from jitorch.codegen.renewed import renewed_by
 from jitorch.ir.core import Block, Op, Value
 from jitorch.ir.dims import Dim, product
 from jitorch.ir.facts import plain
@@ -34,8 +35,11 @@ class DriverCarried(DriverOps):
         past = f"{outer.address} + {self.bytes(outer.type)}"
         return f"{address} == {outer.address} or {outer.address} <= {address} < {past}"
 
-    def carry_in(self, op: Op, i: int, v: Value, init: Value, outermost: bool) -> str:
-        """Write the variable of a carried value and return its name."""
+    def carry_in(self, op: Op, i: int, v: Value, init: Value, outermost: bool, entered: str) -> str:
+        """Write the variable of a carried value and return its name.
+
+        `entered` is the condition that there is an iteration.
+        """
         t = v.type
         name = self.names.new(v.hint or "carried")
         if isinstance(t, ListType):
@@ -53,6 +57,10 @@ class DriverCarried(DriverOps):
                 if paired is not None:
                     return self.carry_pair(i, v, first, name, outermost, paired)
                 return self.carry_memory(i, v, first, name, outermost)
+            made = None if first.root in self.mutable else renewed_by(op, i, self.made)
+            if made is not None:
+                self.renewed[made] = v
+                return self.carry_renewed(i, v, first, name, outermost, entered)
             self.line(f"{name} = {first.address}")
             self.env[v] = TensorRef(name, first.type, None)
             return name
@@ -72,6 +80,17 @@ class DriverCarried(DriverOps):
         self.env[v] = TensorRef(name, first.type, None, v)
         self.pairs[v] = other
         self.parts[paired.made] = TensorRef(other, first.type, None), paired
+        return name
+
+    def carry_renewed(
+        self, i: int, v: Value, first: TensorRef, name: str, outermost: bool, entered: str
+    ) -> str:
+        """Write the variable of a tensor that kernels write over; without any it stays what it is."""
+        self.line(f"{name} = {first.address}")
+        self.line(f"if {entered}:")
+        self.line(f"    {name} = {self.room(i, first, v, outermost)}")
+        self.line(f"    copy_bytes({name}, {first.address}, {self.bytes(first.type)})")
+        self.env[v] = TensorRef(name, first.type, None, v)
         return name
 
     def room(self, i: int, first: TensorRef, v: Value, outermost: bool) -> str:
@@ -134,6 +153,7 @@ class DriverCarried(DriverOps):
             while root in made and OPS[made[root].name].view:
                 root = made[root].inputs[0]
             direct = root in made and made[root].name in ("fused", "matmul")
+            direct = direct and root not in self.renewed
             if direct and isinstance(v.type, TensorType) and root not in roots.values():
                 t = root.type
                 assert isinstance(t, TensorType)
@@ -156,7 +176,7 @@ class DriverCarried(DriverOps):
         swaps: list[tuple[str, str]] = []
         for i, (param, v) in enumerate(zip(body.params[1:], body.results[1:], strict=True)):
             found, mine = self.ref(v), self.env[param]
-            if v is param or self.is_written(found, mine):
+            if v is param or v in self.renewed or self.is_written(found, mine):
                 continue
             if isinstance(found, Scalar):
                 updates.append((carried[i], found.text))

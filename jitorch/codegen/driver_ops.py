@@ -150,6 +150,9 @@ class DriverOps(DriverText):
         """Return where a result of a kernel or product goes."""
         t = v.type
         assert isinstance(t, TensorType)
+        if v in self.renewed:
+            self.env[v] = here = self.tensor(self.renewed[v])
+            return here
         if v in self.parts:
             whole, paired = self.parts[v]
             self.env[v] = part = self.part(whole, paired.writes)
@@ -166,7 +169,8 @@ class DriverOps(DriverText):
 
     def kernel(self, op: Op) -> None:
         strides = {v: self.parts[v][1].strides for v in op.outputs if v in self.parts}
-        compiled = self.compile_kernel(op, strides)
+        over = {v: self.renewed[v] for v in op.outputs if v in self.renewed}
+        compiled = self.compile_kernel(op, strides, over)
         kernel = compiled.kernel
         if any(
             not r.empty for r in (OPS[o.name].reduce for o in op.blocks[0].ops) if r is not None

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 def write_loop(steps: Steps, plan: PlanWriter, op: Op) -> bool:
     """Write a loop as a call of a native driver; False if it can't be one."""
 
-    def kernel(op: Op, strides: Mapping[Value, Strides]) -> CompiledKernel:
-        return steps.kernels.compile(op, strides=strides)
+    def kernel(
+        op: Op, strides: Mapping[Value, Strides], over: Mapping[Value, Value]
+    ) -> CompiledKernel:
+        return steps.kernels.compile(op, over, strides)
 
     try:
         driver = write_driver(op, plan.made, set(plan.sizes), kernel, plan.only_stacked)
