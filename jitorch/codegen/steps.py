@@ -5,6 +5,7 @@ The latter are written by `codegen/loop_steps.py`, which is imported at the firs
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,12 @@ from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
-from jitorch.codegen.native import NativeFunction
+from jitorch.codegen.native import DEFAULT_FASTMATH, NativeFunction
 from jitorch.codegen.plan import Plan, PlanWriter, check_empty
 from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
-from jitorch.codegen.turned import turned
+from jitorch.codegen.turned import Turning
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS, OpDef
@@ -92,7 +93,7 @@ class Steps:
         operands = [plan.of[v] for v in op.inputs]
         for index in {s.source.index for s in slots if isinstance(s.source, Stride)}:
             operands[index] = plan.names.own("operand")
-            plan.scope["turned"] = turned
+            plan.scope["turned"] = turning()
             plan.line(f"{operands[index]} = turned({plan.of[op.inputs[index]]})")
         words = [self.word(plan, op, slot, n, operands) for slot in slots]
         layout = "".join("d" if s.tag == "float" else "q" for s in slots)
@@ -209,3 +210,9 @@ class Steps:
         from jitorch.codegen.loop_steps import write_loop
 
         return write_loop(self, plan, op)
+
+
+@functools.cache
+def turning() -> Turning:
+    """The process's `Turning`, whose kernels stay."""
+    return Turning(Steps(Kernels(DEFAULT_FASTMATH)).plan)
