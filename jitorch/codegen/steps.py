@@ -1,6 +1,6 @@
 """The steps of a plan that run native code: launches of kernels, and loops with a driver.
 
-The latter are written by `codegen/loop_steps.py`, which is imported at the first loop.
+The latter are written by `codegen/driver/steps.py`, which is imported at the first loop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import BY_TAG, TensorType
 
 if TYPE_CHECKING:
-    from jitorch.codegen.driver_base import Driver
+    from jitorch.codegen.driver.base import Driver
 
 
 @dataclass
@@ -207,7 +207,7 @@ class Steps:
 
     def loop(self, plan: PlanWriter, op: Op) -> bool:
         """Write a loop as a call of a native driver; False if it can't be one."""
-        from jitorch.codegen.loop_steps import write_loop
+        from jitorch.codegen.driver.steps import write_loop
 
         return write_loop(self, plan, op)
 

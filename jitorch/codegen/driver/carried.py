@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from jitorch.codegen.driver_base import Outer, Result
-from jitorch.codegen.driver_ops import DriverOps
-from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
-from jitorch.codegen.paired import PairedWrite, paired_write
-from jitorch.codegen.renewed import renewed_by
+from jitorch.codegen.driver.base import Outer, Result
+from jitorch.codegen.driver.ops import DriverOps
+from jitorch.codegen.driver.paired import PairedWrite, paired_write
+from jitorch.codegen.driver.renewed import renewed_by
+from jitorch.codegen.driver.values import ListRef, Ref, Scalar, TensorRef
 from jitorch.ir.core import Block, Op, Value
 from jitorch.ir.dims import Dim, product
 from jitorch.ir.facts import plain

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from jitorch.codegen.admit import raise_native
 from jitorch.codegen.compiled import CompiledKernel
-from jitorch.codegen.driver import write_driver
-from jitorch.codegen.driver_base import (
+from jitorch.codegen.driver.base import (
     Address,
     Arena,
     Driver,
@@ -19,7 +18,8 @@ from jitorch.codegen.driver_base import (
     OuterStride,
     Result,
 )
-from jitorch.codegen.driver_values import Unsupported
+from jitorch.codegen.driver.values import Unsupported
+from jitorch.codegen.driver.writer import write_driver
 from jitorch.codegen.launch import HEAD
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import PlanWriter

@@ -20,9 +20,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from jitorch.codegen.driver_base import CompileKernel, Driver, Result
-from jitorch.codegen.driver_carried import DriverCarried
-from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
+from jitorch.codegen.driver.base import CompileKernel, Driver, Result
+from jitorch.codegen.driver.carried import DriverCarried
+from jitorch.codegen.driver.values import ListRef, Ref, Scalar, TensorRef
 from jitorch.ir.alias import reachable
 from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.dims import Dim, product

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jitorch.codegen.driver_base import Address, DriverText
-from jitorch.codegen.driver_values import Scalar, TensorRef, view
+from jitorch.codegen.driver.base import Address, DriverText
+from jitorch.codegen.driver.paired import shown_by
+from jitorch.codegen.driver.values import Scalar, TensorRef, view
 from jitorch.codegen.expression import constant, expression
 from jitorch.codegen.kernel import Input, Layout, Number, Output, Scratch, Size, Slot, Step, Stride
-from jitorch.codegen.paired import shown_by
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from jitorch.codegen.compiled import CompiledKernel
-from jitorch.codegen.driver_values import Ref, Scalar, TensorRef, Unsupported
+from jitorch.codegen.driver.paired import PairedWrite
+from jitorch.codegen.driver.values import Ref, Scalar, TensorRef, Unsupported
 from jitorch.codegen.names import Names
-from jitorch.codegen.paired import PairedWrite
 from jitorch.codegen.strides import Strides
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value, uses, walk
@@ -238,5 +238,5 @@ class DriverText:
                 self.sizes[symbol] = text
 
     def view(self, op: Op) -> TensorRef:
-        """Return what a view op shows; `driver_ops` does it."""
+        """Return what a view op shows; `ops` does it."""
         raise NotImplementedError
