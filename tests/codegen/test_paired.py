@@ -157,8 +157,15 @@ def inner(u: Any, steps: int) -> Any:
     return u, total
 
 
+def one_row(u: Any, steps: int) -> Any:
+    u = u.clone()
+    for _ in range(steps):
+        u[2] = u[0] + u[1] * 0.5 + u[2]
+    return u
+
+
 PROGRAMS = [
-    orbit, swapped, looks_back, keeps_a_row, with_a_neighbour, collected, inner,
+    one_row, orbit, swapped, looks_back, keeps_a_row, with_a_neighbour, collected, inner,
     smooth, rows, stepped, until_still, remembers, twice, nested, argument, two, moving,
 ]  # fmt: skip
 
@@ -196,6 +203,7 @@ def test_written_where_it_is_read(program: Any, over: bool) -> None:
 
 @pytest.mark.numba
 def test_too_small_for_its_surroundings() -> None:
+    check(one_row, (normal(2, 2), 2), (normal(3, 0), 2), compiled=True, messages=False)
     check(smooth, (normal(2, 2), 2), (normal(1, 5), 0), (normal(3, 2), 1), compiled=True)
 
 

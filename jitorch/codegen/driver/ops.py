@@ -20,7 +20,10 @@ class DriverOps(DriverText):
     """Writes single ops."""
 
     def view(self, op: Op) -> TensorRef:
-        x = self.tensor(op.inputs[0])
+        return self.view_of(op, self.tensor(op.inputs[0]))
+
+    def view_of(self, op: Op, x: TensorRef) -> TensorRef:
+        """Return what a view op shows of `x`, after the checks that it needs."""
         if op.name == "select":
             self.check_index(op, x)
         return view(op, x, self.size, self.unsupported, self.slice_check)
@@ -103,7 +106,7 @@ class DriverOps(DriverText):
     def part(self, whole: TensorRef, writes: Sequence[Op]) -> TensorRef:
         """Return what a chain of writes shows of a tensor."""
         for write in writes:
-            whole = view(shown_by(write), whole, self.size, self.unsupported, self.slice_check)
+            whole = self.view_of(shown_by(write), whole)
         return whole
 
     def copy(self, target: TensorRef, source: TensorRef) -> None:
