@@ -14,6 +14,7 @@ import importlib.metadata
 import struct
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +34,16 @@ class Machine(Protocol):
     """What runs kernels: a GPU, or what stands in for one in tests. `xp` makes its arrays."""
 
     xp: Any
+
+    @property
+    def capability(self) -> tuple[int, int]:
+        """The compute capability."""
+
+    def here(self) -> AbstractContextManager[Any]:
+        """Make it the current one within a block: what is loaded, launched and made is there."""
+
+    def is_current(self) -> bool:
+        """Whether it is the current one."""
 
     def load(self, source: CudaSource) -> Sequence[Any]:
         """Return a handle for each entry."""
@@ -60,10 +71,12 @@ class Arguments(threading.local):
 
 
 class Gpu:
-    """The GPU that is current in CuPy, whose module is `xp`."""
+    """A GPU of CuPy, whose module is `xp`, by its number."""
 
-    def __init__(self, xp: Any) -> None:
+    def __init__(self, xp: Any, index: int) -> None:
         self.xp = xp
+        self.index = index
+        self._current = xp.cuda.runtime.getDevice
         self._start = xp.cuda.driver.launchKernel
         self._stream = xp.cuda.get_current_stream
         self._modules: list[Any] = []  # machine code is unloaded with its module
@@ -71,8 +84,17 @@ class Gpu:
     @functools.cached_property
     def capability(self) -> tuple[int, int]:
         """The compute capability."""
-        digits = str(self.xp.cuda.Device().compute_capability)
+        digits = str(self.xp.cuda.Device(self.index).compute_capability)
         return int(digits[:-1]), int(digits[-1])
+
+    def here(self) -> AbstractContextManager[Any]:
+        """Make it the current one within a block."""
+        context: AbstractContextManager[Any] = self.xp.cuda.Device(self.index)
+        return context
+
+    def is_current(self) -> bool:
+        """Whether it is the current one."""
+        return bool(self._current() == self.index)
 
     def load(self, source: CudaSource) -> list[int]:
         """Return the driver's handle for each entry."""
