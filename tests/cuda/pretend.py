@@ -13,6 +13,7 @@ import functools
 import importlib
 import inspect
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -38,6 +39,8 @@ class Machine:
         self.stream: Any = None
         self.clock = itertools.count()
         self.synchronized: list[Any] = []
+        self.capture: Any = None
+        self.replays = 0
 
 
 machine = Machine()
@@ -51,10 +54,55 @@ class CUDARuntimeError(RuntimeError):
     __module__ = "cupy_backends.cuda.api.runtime"
 
 
-def _may_fail() -> None:
+def may_fail() -> None:
     failure, machine.fail = machine.fail, None
     if failure is not None:
         raise failure
+
+
+class Capture:
+    """What a stream was asked for since its capture began, which happens at each replay."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+        self.broken = False
+
+    def launch(self, stream: Any = None) -> None:
+        assert machine.capture is None
+        for each in self.work:
+            each()
+        machine.replays += 1
+
+
+def recorded(work: Callable[[], Any]) -> None:
+    """Do some work of the GPU, now or, while a stream captures, at each replay too."""
+    work()
+    if machine.capture is not None:
+        machine.capture.work.append(work)
+
+
+def waits() -> None:
+    """Refuse what makes main memory wait for a GPU while a stream captures."""
+    if machine.capture is not None:
+        machine.capture.broken = True
+        raise CUDARuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted")
+
+
+class MemoryPointer:
+    """Where an array's first element is."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.ptr = array._a.ctypes.data
+        self.device_id = array.device.id
+
+    def copy_from_device_async(self, source: Any, size: int, stream: Any = None) -> None:
+        assert self.array.device.id == source.array.device.id == machine.current
+        for pointer in (self, source):
+            assert size == pointer.array.nbytes
+            assert pointer.array._a.flags.c_contiguous
+        target, given = self.array._a.reshape(-1), source.array._a.reshape(-1)
+        recorded(lambda: target.view(np.uint8).__setitem__(..., given.view(np.uint8)))
 
 
 class ndarray:
@@ -79,7 +127,8 @@ class ndarray:
     strides = property(lambda self: self._a.strides)
     real = property(lambda self: _wrapped(self._a.real, self.device.id))
     imag = property(lambda self: _wrapped(self._a.imag, self.device.id))
-    data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data))
+    nbytes = property(lambda self: self._a.nbytes)
+    data = property(lambda self: MemoryPointer(self))
 
     @property
     def flags(self) -> Any:
@@ -100,22 +149,27 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
-        _may_fail()
+        may_fail()
+        waits()
         return self._a.copy(order=order)
 
     def item(self) -> Any:
+        waits()
         return self._a.item()
 
     def __getitem__(self, key: Any) -> Any:
         return _wrapped(self._a[_key(key, self._a)], self.device.id)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._a[_key(key, self._a)] = _operand(value)
+        place, given = _key(key, self._a), _operand(value)
+        recorded(lambda: self._a.__setitem__(place, given))
 
     def __bool__(self) -> bool:
+        waits()
         return bool(self._a)
 
     def __int__(self) -> int:
+        waits()
         return int(self._a)
 
     def __len__(self) -> int:
@@ -208,16 +262,39 @@ def pretended(fn: Callable[..., Any], name: str, module: str = "cupy") -> Callab
         theirs = original(name, module)
         if theirs is not None:
             check_call(theirs, args, kwargs)
-        _may_fail()
+        may_fail()
         out = kwargs.get("out")
-        with np.errstate(all="ignore"):
-            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
-        if hasattr(theirs, "types") and out is None:
-            made = np.asarray(made).astype(loop_of(theirs, args))
+        operands, named = _operand(args), {k: _operand(v) for k, v in kwargs.items()}
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                made = fn(*operands, **named)
+            if hasattr(theirs, "types") and out is None:
+                made = np.asarray(made).astype(loop_of(theirs, args))
+            return made
+
+        made = computed(compute, [*operands, *named.values()])
         return _wrapped(made) if out is None else out
 
     call.__name__ = name
     return call
+
+
+def computed(compute: Callable[[], Any], operands: Sequence[Any]) -> Any:
+    """Compute, and where a stream captures let each replay do so again, into the same memory."""
+    made = compute()
+    if machine.capture is not None:
+        made = tuple(map(np.asarray, made)) if isinstance(made, tuple) else np.asarray(made)
+        arrays = [x for x in operands if isinstance(x, np.ndarray)]
+        views = any(np.may_share_memory(made, x) for x in arrays if isinstance(made, np.ndarray))
+        if not views:
+            machine.capture.work.append(lambda: _put(compute(), made))
+    return made
+
+
+def _put(found: Any, made: Any) -> None:
+    for a, b in zip(found, made, strict=True) if isinstance(made, tuple) else [(found, made)]:
+        b[...] = a
 
 
 _METHODS = [
@@ -234,9 +311,13 @@ def _method(name: str) -> Callable[..., Any]:
         if real() is not None:
             getattr(real().ndarray, name)
         fn = getattr(self._a if name in _VIEWS else _operand(self), name)
-        with np.errstate(all="ignore"):
-            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
-        return _wrapped(made, self.device.id)
+        operands, named = _operand(args), {k: _operand(v) for k, v in kwargs.items()}
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                return fn(*operands, **named)
+
+        return _wrapped(computed(compute, [self._a, *operands]), self.device.id)
 
     return call
 
@@ -280,7 +361,9 @@ class _Ufunc:
 
 def asarray(x: Any, dtype: Any = None) -> Any:
     """Return an array on the current device; one that is there as it is."""
-    _may_fail()
+    may_fail()
+    if not isinstance(x, ndarray):
+        waits()
     if isinstance(x, ndarray):
         here: Any = x if x.device.id == machine.current else ndarray(x._a.copy())
         return here if dtype is None else here.astype(dtype, copy=False)
@@ -316,6 +399,8 @@ def may_share_memory(a: Any, b: Any) -> bool:
 class Device:
     """A GPU; as a context, the current one."""
 
+    compute_capability = "90"
+
     def __init__(self, index: int | None = None) -> None:
         self.id = machine.current if index is None else int(index)
         self.before: list[int] = []
@@ -333,7 +418,7 @@ class Device:
         return self
 
     def synchronize(self) -> None:
-        _may_fail()
+        may_fail()
         machine.synchronized.append(self.id)
 
     @property
@@ -358,7 +443,20 @@ class Stream:
         machine.stream = self.before.pop()
 
     def synchronize(self) -> None:
+        waits()
         machine.synchronized.append(self)
+
+    def begin_capture(self, mode: Any = None) -> None:
+        assert machine.stream is self
+        assert self.ptr, "the default stream can't be captured"
+        machine.capture = Capture()
+
+    def end_capture(self) -> Capture:
+        made, machine.capture = machine.capture, None
+        assert made is not None
+        if made.broken:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated: operation failed")
+        return made
 
     def wait_event(self, event: Any) -> None:
         self.waited.append(event)
@@ -385,7 +483,7 @@ class Event:
         machine.synchronized.append(self)
 
 
-class _Pool:
+class MemoryPool:
     def used_bytes(self) -> int:
         return machine.used[machine.current]
 
@@ -394,6 +492,9 @@ class _Pool:
 
     def free_all_blocks(self, stream: Any = None) -> None:
         machine.free_blocks[machine.current] = 0
+
+    def malloc(self, size: int) -> Any:
+        raise NotImplementedError("arrays of the stand-in have NumPy's memory")
 
 
 def _properties(index: int) -> dict[str, Any]:
@@ -442,6 +543,8 @@ def _cuda() -> Any:
     return SimpleNamespace(
         Device=Device,
         Event=Event,
+        MemoryPool=MemoryPool,
+        using_allocator=lambda allocator: contextlib.nullcontext(),
         ExternalStream=lambda ptr, device_id=-1: Stream(),
         Stream=Stream,
         get_current_stream=lambda: machine.stream or Stream(null=True),
@@ -449,6 +552,11 @@ def _cuda() -> Any:
         memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         runtime=runtime,
     )
+
+
+def module() -> Any:
+    """Return the module that stands for CuPy now."""
+    return sys.modules["cupy"]
 
 
 MODULES = ("cupy", "cupyx.scipy.special")
@@ -471,5 +579,5 @@ def modules() -> dict[str, ModuleType]:
         setattr(special, name, pretended(fn, name, "cupyx.scipy.special"))
     own = {"asarray": asarray, "array": array, "from_dlpack": from_dlpack, "ndarray": ndarray}
     vars(cupy).update(own, may_share_memory=may_share_memory, cuda=_cuda(), __version__="14.0")
-    vars(cupy)["get_default_memory_pool"] = lambda: _Pool()
+    vars(cupy)["get_default_memory_pool"] = lambda: MemoryPool()
     return {"cupy": cupy, "cupyx.scipy.special": special}

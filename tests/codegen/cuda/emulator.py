@@ -78,7 +78,8 @@ class _Cuda:
 
 _CUDA = _Cuda()
 _NAMES = namespace(
-    _CUDA, Board(lambda: (_here.y * _here.shape.threads[0] + _here.x, _here.board), _CUDA.syncthreads)
+    _CUDA,
+    Board(lambda: (_here.y * _here.shape.threads[0] + _here.x, _here.board), _CUDA.syncthreads),
 )
 
 
@@ -130,4 +131,6 @@ def _block(
         for each in threads:
             each.join()
     if failures:
-        raise next((e for e in failures if not isinstance(e, threading.BrokenBarrierError)), failures[0])
+        raise next(
+            (e for e in failures if not isinstance(e, threading.BrokenBarrierError)), failures[0]
+        )

@@ -43,7 +43,9 @@ class _Module:
 class Board:
     """Where the lanes of a warp exchange values. `own()` is a thread's number and the board of its block."""
 
-    def __init__(self, own: Callable[[], tuple[Any, dict[Any, Any]]], meet: Callable[[], None]) -> None:
+    def __init__(
+        self, own: Callable[[], tuple[Any, dict[Any, Any]]], meet: Callable[[], None]
+    ) -> None:
         self.own = own
         self.meet = meet
 
