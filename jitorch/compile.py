@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jitorch import pipeline
 from jitorch.cuda import adapter
@@ -19,6 +19,9 @@ from jitorch.errors import UNKNOWN, Loc, at
 from jitorch.ir.core import Graph
 from jitorch.ir.interp import interpret
 from jitorch.ir.types import TensorType
+
+# What `torch.compile` calls how a function is to run.
+Mode = Literal["default", "reduce-overhead"] | None
 
 
 class Runnable(Protocol):
@@ -42,9 +45,17 @@ class Interpreted:
 
 
 def compile_program(
-    graph: Graph, timed: Callable[[str, float], None] = lambda name, seconds: None
+    graph: Graph,
+    timed: Callable[[str, float], None] = lambda name, seconds: None,
+    *,
+    mode: Mode = None,
+    kept: int = 0,
 ) -> Runnable:
-    """Optimise a typed graph and make it run. `timed(stage, seconds)` is told what each stage took."""
+    """Optimise a typed graph and make it run. `timed(stage, seconds)` is told what each stage took.
+
+    With `mode="reduce-overhead"` launches on a GPU are captured and replayed, where that can be. The last
+    `kept` parameters get the same arrays in all calls.
+    """
 
     def after(name: str, before: Graph, made: Graph, seconds: float) -> None:
         timed(name, seconds)
@@ -56,7 +67,7 @@ def compile_program(
     start = time.perf_counter()
     program: Runnable
     if places:
-        program = _compile_for_gpus(optimized, places)
+        program = _compile_for_gpus(optimized, places, mode, kept)
     else:
         from jitorch.codegen.runtime import compile_graph
 
@@ -65,7 +76,7 @@ def compile_program(
     return program
 
 
-def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc]) -> Runnable:
+def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc], mode: Mode, kept: int) -> Runnable:
     """Return the program of a graph on GPUs, which have to be there."""
     from jitorch.codegen.cuda.runtime import Gpu
     from jitorch.codegen.cuda.steps import compile_graph
@@ -75,7 +86,12 @@ def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc]) -> Runnable:
         with at(loc):
             machines[device] = Gpu(adapter.load(), adapter.resolved(device).index or 0)
     with adapter.translated():
-        return compile_graph(graph, machines)
+        program = compile_graph(graph, machines)
+    if mode != "reduce-overhead":
+        return program
+    from jitorch.codegen.cuda.replay import Replayed
+
+    return Replayed(program, kept)
 
 
 def gpus_of(graph: Graph) -> dict[str, Loc]:

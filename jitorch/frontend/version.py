@@ -13,20 +13,30 @@ from jitorch.tensor import wrap
 Entry = Callable[[tuple[Any, ...]], Any]  # arguments to result, or MISS (`entry.py`)
 
 if TYPE_CHECKING:
+    from jitorch.compile import Mode
     from jitorch.frontend.program import Recorded
 
 
 class Version:
     """One compiled version of a function, and why it was compiled."""
 
-    def __init__(self, recorded: Recorded, reason: str = "traced", seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        recorded: Recorded,
+        reason: str = "traced",
+        seconds: float = 0.0,
+        mode: Mode = None,
+    ) -> None:
         from jitorch.compile import compile_program
 
         self.recorded = recorded
         self.reason = reason
         self.seconds = [("record", seconds)]
         self.program = compile_program(
-            recorded.graph, lambda name, s: self.seconds.append((name, s))
+            recorded.graph,
+            lambda name, s: self.seconds.append((name, s)),
+            mode=mode,
+            kept=len(recorded.captured),
         )
         self.entry: Entry | None = None
         self.captured = [t._data for t in recorded.captured]
@@ -83,6 +93,7 @@ def explanation(name: str, this: Version, others: Sequence[Version] = ()) -> Exp
         facts.reasons if facts else (),
         facts.memory if facts else (),
         this.seconds,
+        getattr(this.program, "replay", ""),
     )
 
 

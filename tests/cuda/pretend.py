@@ -68,6 +68,7 @@ class Capture:
         self.broken = False
 
     def launch(self, stream: Any = None) -> None:
+        may_fail()
         assert machine.capture is None
         for each in self.work:
             each()
@@ -452,8 +453,8 @@ class Stream:
         machine.capture = Capture()
 
     def end_capture(self) -> Capture:
-        made, machine.capture = machine.capture, None
-        assert made is not None
+        made: Capture = machine.capture
+        machine.capture = None
         if made.broken:
             raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated: operation failed")
         return made

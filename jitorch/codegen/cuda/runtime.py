@@ -7,14 +7,16 @@ Who loads CuPy, and finds that there is a driver and a GPU, hands the module to 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import importlib.metadata
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +55,9 @@ class Machine(Protocol):
 
     def launch(self, function: Any, shape: Shape, arguments: Arguments) -> None:
         """Start an entry."""
+
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        """Return what a program asks of it, to be asked again as a whole."""
 
 
 class Arguments(threading.local):
@@ -116,6 +121,43 @@ class Gpu:
         self._start(
             function, x, y, 1, wide, high, 1, 0, self._stream().ptr, 0, arguments.extra
         )  # fmt: skip
+
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        """Return what a program asks of it, to be asked again as a whole. Runs it once before.
+
+        Memory comes from a pool of the capture's own: what its launches write belongs to them as long as
+        they may be started again.
+        """
+        cuda = self.xp.cuda
+        pool = cuda.MemoryPool()
+        stream = cuda.Stream(non_blocking=True)
+        cuda.get_current_stream().synchronize()  # the other stream does not wait for this one
+        with cuda.using_allocator(pool.malloc), stream:
+            run()
+            stream.synchronize()
+            stream.begin_capture()
+            try:
+                results = run()
+                graph = stream.end_capture()
+            except Exception as error:
+                with contextlib.suppress(Exception):  # raised if the capture is broken, and ends it
+                    stream.end_capture()
+                return Capture(failure=error)
+        return Capture(results, graph, pool)
+
+
+@dataclass
+class Capture:
+    """Launches that can be started as one, and the arrays that have the results then."""
+
+    results: Sequence[Any] = ()
+    graph: Any = None
+    pool: Any = None  # keeps the memory that the launches use
+    failure: Exception | None = None
+
+    def launch(self) -> None:
+        """Start all launches on the current stream."""
+        self.graph.launch()
 
 
 class Kernel:

@@ -104,8 +104,17 @@ class _Steps:
         source = kernel_of(op, self.made)
         assert source is not None
         check_empty(plan, op)
-        operands = [plan.of[v] for v in op.inputs]
+        operands = [self.moved(plan, op, v) for v in op.inputs]
         self.launch(plan, op, source, operands)
+
+    def moved(self, plan: GpuPlanWriter, op: Op, v: Value) -> str:
+        """Return the name of an operand, after a single number in main memory went to the GPU."""
+        text = plan.operand(op, v)
+        if text == plan.of[v]:
+            return text
+        name = plan.names.own("operand")
+        plan.line(f"{name} = {text}")
+        return name
 
     def scan(self, plan: PlanWriter, op: Op) -> bool:
         """Write a running fold as the launch of a kernel; False if it has none."""

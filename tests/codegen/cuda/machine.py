@@ -15,7 +15,7 @@ import numpy as np
 
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
-from jitorch.codegen.cuda.runtime import Arguments
+from jitorch.codegen.cuda.runtime import Arguments, Capture
 from jitorch.ir.types import BY_TAG
 
 # start(source, entry, shape, arguments)
@@ -71,6 +71,9 @@ class Simulated:
         words = received(source, arguments.extra)
         self.launches.append((entry, shape, words))
         self.start(source, entry, shape, values(source, words))
+
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        raise NotImplementedError
 
 
 def received(source: CudaSource, extra: int) -> tuple[Any, ...]:
