@@ -45,17 +45,9 @@ class Interpreted:
 
 
 def compile_program(
-    graph: Graph,
-    timed: Callable[[str, float], None] = lambda name, seconds: None,
-    *,
-    mode: Mode = None,
-    kept: int = 0,
+    graph: Graph, timed: Callable[[str, float], None] = lambda name, seconds: None
 ) -> Runnable:
-    """Optimise a typed graph and make it run. `timed(stage, seconds)` is told what each stage took.
-
-    With `mode="reduce-overhead"` launches on a GPU are captured and replayed, where that can be. The last
-    `kept` parameters get the same arrays in all calls.
-    """
+    """Optimise a typed graph and make it run. `timed(stage, seconds)` is told what each stage took."""
 
     def after(name: str, before: Graph, made: Graph, seconds: float) -> None:
         timed(name, seconds)
@@ -67,7 +59,7 @@ def compile_program(
     start = time.perf_counter()
     program: Runnable
     if places:
-        program = _compile_for_gpus(optimized, places, mode, kept)
+        program = _compile_for_gpus(optimized, places)
     else:
         from jitorch.codegen.runtime import compile_graph
 
@@ -76,7 +68,7 @@ def compile_program(
     return program
 
 
-def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc], mode: Mode, kept: int) -> Runnable:
+def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc]) -> Runnable:
     """Return the program of a graph on GPUs, which have to be there."""
     from jitorch.codegen.cuda.runtime import Gpu
     from jitorch.codegen.cuda.steps import compile_graph
@@ -86,12 +78,20 @@ def _compile_for_gpus(graph: Graph, places: Mapping[str, Loc], mode: Mode, kept:
         with at(loc):
             machines[device] = Gpu(adapter.load(), adapter.resolved(device).index or 0)
     with adapter.translated():
-        program = compile_graph(graph, machines)
-    if mode != "reduce-overhead":
+        return compile_graph(graph, machines)
+
+
+def replaying(program: Runnable, kept: int) -> Runnable:
+    """Return a program whose launches on a GPU are captured and replayed; others as they are.
+
+    The last `kept` parameters get the same arrays in all calls.
+    """
+    if not gpus_of(program.graph) or isinstance(program, Interpreted):
         return program
     from jitorch.codegen.cuda.replay import Replayed
+    from jitorch.codegen.cuda.steps import Program
 
-    return Replayed(program, kept)
+    return Replayed(program, kept) if isinstance(program, Program) else program
 
 
 def gpus_of(graph: Graph) -> dict[str, Loc]:

@@ -27,17 +27,16 @@ class Version:
         seconds: float = 0.0,
         mode: Mode = None,
     ) -> None:
-        from jitorch.compile import compile_program
+        from jitorch.compile import compile_program, replaying
 
         self.recorded = recorded
         self.reason = reason
         self.seconds = [("record", seconds)]
         self.program = compile_program(
-            recorded.graph,
-            lambda name, s: self.seconds.append((name, s)),
-            mode=mode,
-            kept=len(recorded.captured),
+            recorded.graph, lambda name, s: self.seconds.append((name, s))
         )
+        if mode == "reduce-overhead":
+            self.program = replaying(self.program, len(recorded.captured))
         self.entry: Entry | None = None
         self.captured = [t._data for t in recorded.captured]
         written = {op.inputs[0] for op in recorded.graph.ops("assign")}
