@@ -20,8 +20,6 @@ from benchmarks import gpu_check, gpu_rows, machine, report
 from benchmarks.cli import matches, wide_console, write_data
 from benchmarks.gpu_rows import GpuRow
 from benchmarks.gpu_timing import (
-    COPIED,
-    ROUNDS,
     CudaTorch,
     CudaTorchCompile,
     CudaTorchReplay,
@@ -138,12 +136,10 @@ def time_sections(
     device: str,
     notes: list[str],
     no_peers: bool,
-    rounds: int = ROUNDS,
 ) -> list[Section]:
     """Return the tables of times: compiling, workloads, replayed workloads."""
     compiling = compile_section(gpu_rows.compile_seconds(device))
-    free, _ = jt.cuda.mem_get_info(device)
-    bandwidth = copy_bandwidth(device, min(COPIED, free // 8 // 4 * 4), rounds)
+    bandwidth = copy_bandwidth(device)
     least = 2 * jt.cuda.get_device_properties(device).L2_cache_size
     eager, compiled, replay = CudaTorch(), CudaTorchCompile(), CudaTorchReplay()
     why = "left out" if no_peers else eager.missing()
@@ -152,11 +148,9 @@ def time_sections(
     peers = [] if why else [eager, compiled]
     for peer in (*peers, replay) if peers else ():
         peer.start()
-    rows = [gpu_rows.row(w, peers, device, least, rounds=rounds) for w in workloads]
+    rows = [gpu_rows.row(w, peers, device, least) for w in workloads]
     rows += [
-        gpu_rows.row(
-            w, [replay] if peers else [], device, least, mode="reduce-overhead", rounds=rounds
-        )
+        gpu_rows.row(w, [replay] if peers else [], device, least, mode="reduce-overhead")
         for w in replayed
     ]
     notes += [f"{r.name}, {who}: {text}" for r in rows for who, text in r.failures.items()]

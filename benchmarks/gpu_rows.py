@@ -94,7 +94,6 @@ def row(
     least: int,
     *,
     mode: Any = None,
-    rounds: int = 15,
 ) -> GpuRow:
     """Return a workload's row. Inputs rotate over more than `least` bytes."""
     free, _ = jt.cuda.mem_get_info(device)
@@ -109,7 +108,7 @@ def row(
         )
         call = jt.script(workload.jitorch, mode=mode)
         moved = (bytes_of(ours) + bytes_of(call(*ours))) * workload.sweeps(*workload.sizes)
-        seconds["jitorch"] = seconds_of(call, rotated(ours, least), Clock(jt), rounds)
+        seconds["jitorch"] = seconds_of(call, rotated(ours, least), Clock(jt))
     except Exception as error:  # whatever goes wrong is a line of the report
         failures["jitorch"] = first_line(error)
     call = ours = None  # type: ignore[assignment]  # their memory is for the peers
@@ -120,7 +119,7 @@ def row(
             function = peer.function(workload, theirs)
             if function is not None:
                 clock = Clock(peer.torch)
-                seconds[peer.name] = seconds_of(function, rotated(theirs, least), clock, rounds)
+                seconds[peer.name] = seconds_of(function, rotated(theirs, least), clock)
         except Exception as error:
             failures[peer.name] = first_line(error)
         theirs = function = None  # type: ignore[assignment]

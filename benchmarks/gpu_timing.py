@@ -36,7 +36,7 @@ class Clock:
         return float(start.elapsed_time(end))
 
 
-def seconds_of(call: Function, sets: Sequence[Inputs], clock: Clock, rounds: int = ROUNDS) -> float:
+def seconds_of(call: Function, sets: Sequence[Inputs], clock: Clock) -> float:
     """Return the median time of one call."""
     turn = itertools.cycle(sets)
 
@@ -50,16 +50,18 @@ def seconds_of(call: Function, sets: Sequence[Inputs], clock: Clock, rounds: int
     clock.milliseconds(batch(len(sets) + 2))
     one = clock.milliseconds(batch(LEAST_CALLS)) / LEAST_CALLS
     calls = min(max(int(BATCH / max(one, 1e-4)), LEAST_CALLS), MOST_CALLS)
-    times = [clock.milliseconds(batch(calls)) / calls for _ in range(rounds)]
+    times = [clock.milliseconds(batch(calls)) / calls for _ in range(ROUNDS)]
     return statistics.median(times) / 1e3
 
 
-def copy_bandwidth(device: str, size: int = COPIED, rounds: int = ROUNDS) -> float:
+def copy_bandwidth(device: str) -> float:
     """Return the bytes per second that a copy reads and writes."""
+    free, _ = jt.cuda.mem_get_info(device)
+    size = min(COPIED, free // 8)
     source = jt.ones(size // 4, device=device)
     target = jt.empty(size // 4, device=device)
-    seconds = seconds_of(lambda: target.copy_(source), [()], Clock(jt), rounds)
-    return 2 * size / seconds
+    seconds = seconds_of(lambda: target.copy_(source), [()], Clock(jt))
+    return 2 * bytes_of(source) / seconds
 
 
 def rotated(inputs: Inputs, least: int) -> list[Inputs]:
@@ -107,7 +109,7 @@ class CudaTorchCompile(CudaTorch):
         if workload.torch_compile:
             return workload.torch_compile(self.torch)
         made = workload.torch and workload.torch(self.torch)
-        return made and self.torch.compile(made, mode=self.mode)  # type: ignore[no-any-return]
+        return made and self.torch.compile(made, mode=self.mode)
 
 
 class CudaTorchReplay(CudaTorchCompile):

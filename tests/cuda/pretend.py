@@ -41,6 +41,7 @@ class Machine:
         self.synchronized: list[Any] = []
         self.capture: Any = None
         self.replays = 0
+        self.products: dict[str, int] = {}
 
 
 machine = Machine()
@@ -560,7 +561,7 @@ def module() -> Any:
     return sys.modules["cupy"]
 
 
-MODULES = ("cupy", "cupyx.scipy.special")
+MODULES = ("cupy", "cupyx.scipy.special", "cupy._core._routines_linalg")
 
 
 def modules() -> dict[str, ModuleType]:
@@ -581,4 +582,19 @@ def modules() -> dict[str, ModuleType]:
     own = {"asarray": asarray, "array": array, "from_dlpack": from_dlpack, "ndarray": ndarray}
     vars(cupy).update(own, may_share_memory=may_share_memory, cuda=_cuda(), __version__="14.0")
     vars(cupy)["get_default_memory_pool"] = lambda: MemoryPool()
-    return {"cupy": cupy, "cupyx.scipy.special": special}
+    return {"cupy": cupy, "cupyx.scipy.special": special, MODULES[2]: _products()}
+
+
+def _products() -> ModuleType:
+    """Return what stands for CuPy's module of matrix products."""
+    out = ModuleType(MODULES[2])
+    names = {"COMPUTE_TYPE_DEFAULT": 1, "COMPUTE_TYPE_TF32": 7}
+    theirs = real(MODULES[2])
+    if theirs is not None:
+        names = {name: getattr(theirs, name) for name in names}
+
+    def set_compute_type(dtype: Any, kind: int) -> None:
+        machine.products[np.dtype(dtype).name] = kind
+
+    vars(out).update(names, set_compute_type=set_compute_type)
+    return out
