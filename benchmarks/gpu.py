@@ -5,7 +5,6 @@ First whether every op gives what it gives on the CPU, then how long workloads t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from benchmarks.gpu_timing import (
 )
 from benchmarks.report import DASH, Section, ratio_text, seconds_text
 from benchmarks.workloads.base import Workload
-from jitorch.errors import CudaError
+from jitorch.errors import CudaError, TypeMismatch
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -62,7 +61,7 @@ def command(
     """
     try:
         about = describe(device)
-    except CudaError as error:
+    except (CudaError, TypeMismatch) as error:
         raise click.UsageError(str(error)) from None  # status 2
     console = wide_console()
     tables: list[Section] = []
@@ -82,7 +81,7 @@ def command(
         console.print(Text(line))
     path = data_file or RESULTS / file_name(about["name"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_data(tables, [*notes, json.dumps(about)], path)
+    write_data([Section("gpu", "", "", [], [], about), *tables], notes, path)
     console.print(Text(f"The numbers are in {path}."))
     if any(table.name == "checks" and table.rows for table in tables):
         raise SystemExit(1)

@@ -17,8 +17,8 @@ from benchmarks.workloads import elementwise, networks, overhead, reductions
 from benchmarks.workloads.base import Workload
 
 MILLION = 1 << 20
-# Inputs in this many copies at least, results, and what is computed on the way.
-MEMORY_FACTOR = 6
+# Of the largest tensor: two sets of up to three inputs, results, and what eager peers compute on the way.
+MEMORY_FACTOR = 16
 
 
 def _sized(workload: Workload, name: str, *sizes: int) -> Workload:

@@ -48,6 +48,13 @@ def test_without_a_gpu_it_says_so_and_stops(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Traceback" not in done.output
 
 
+def test_a_gpu_that_is_not_there(machine: pretend.Machine) -> None:
+    for device, text in (("cuda:7", "invalid device ordinal: cuda:7"), ("cpu", "a cuda device")):
+        done = CliRunner().invoke(gpu.command, ["--device", device])
+        assert done.exit_code == 2
+        assert text in done.output
+
+
 def test_all_workloads(machine: pretend.Machine, tmp_path: Path) -> None:
     path = tmp_path / "numbers.json"
     options = ["--no-peers", "--ops", "ex*", "--json", str(path), "--markdown"]
@@ -55,6 +62,7 @@ def test_all_workloads(machine: pretend.Machine, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Pretend GPU 0, compute capability 9.0" in done.output
     data = json.loads(path.read_text())
+    assert data["gpu"]["name"] == "Pretend GPU 0"
     assert data["checks"]["failures"] == []
     assert data["checks"]["checks"] > 20
     rows = data["workloads"]["rows"]
@@ -85,7 +93,7 @@ def test_names_of_files() -> None:
 def test_sizes_shrink_until_they_fit() -> None:
     (large,) = (w for w in gpu_rows.WORKLOADS if w.name.startswith("mean squared"))
     made, shrunk = fitted(large, 2**31)
-    assert (shrunk, made.sizes) == (4, (64 << 20,))
+    assert (shrunk, made.sizes) == (8, (32 << 20,))
     assert fitted(large, 2**40) == (large, 1)
 
 
