@@ -271,32 +271,9 @@ class ScriptFunction(Generic[P, R]):
         For tensors on a GPU, and with `device="cuda"`, it is kernels, ptx or sass. The latter makes it
         for a GPU of compute capability `cc`, which need not be there.
         """
-        from jitorch.compile import gpus_of
+        from jitorch.frontend.shown import code
 
-        if device == "cuda":
-            from jitorch.codegen.cuda import compiled, toolkit
-
-            _check_stage(stage, device)
-            graph = self.graph(*args, **kwargs)
-            return compiled.code(graph, stage, toolkit.parse_capability(cc))
-        if device not in ("cpu", None):
-            raise TypeMismatch(f"there is no code for '{device}'", hint="device is cpu or cuda")
-        leaves, bound = self.leaves(args, kwargs)
-        program = self.version(leaves, bound).program
-        placed = bool(gpus_of(program.graph))
-        if placed and device == "cpu":
-            raise TypeMismatch(
-                "the arguments are on a GPU: there is no code for the CPU",
-                hint="give tensors in main memory",
-            )
-        _check_stage(stage, "cuda" if placed else "cpu")
-        if not hasattr(program, "code"):
-            what = "the compilers for CUDA are" if placed else "Numba is"
-            raise CompileError(
-                f"no code was generated: {what} not installed",
-                hint="pip install 'jitorch[cuda]'" if placed else "pip install numba",
-            )
-        return str(program.code(stage))
+        return code(self, args, kwargs, stage, device, cc)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Return, for printing, what was compiled for the given arguments and why."""
@@ -304,15 +281,6 @@ class ScriptFunction(Generic[P, R]):
         this = self.version(leaves, bound)
         others = [v for versions in self._versions.values() for v in versions if v is not this]
         return explanation(self.__qualname__, this, others)
-
-
-def _check_stage(stage: str, device: str) -> None:
-    stages = {"cpu": ("kernels", "llvm", "asm"), "cuda": ("kernels", "ptx", "sass")}[device]
-    if stage not in stages:
-        raise TypeMismatch(
-            f"there is no code at stage '{stage}'",
-            hint=f"the stages for {device} are: {', '.join(stages)}",
-        )
 
 
 def _kept(x: Any) -> Any:

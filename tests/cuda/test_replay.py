@@ -10,6 +10,7 @@ import pytest
 import jitorch as jt
 from jitorch.codegen.cuda import replay
 from jitorch.errors import CudaError, IndexOutOfRange, TypeMismatch
+from tests.cuda import pretend
 from tests.cuda.kernels import Kernels, compilers, install
 from tests.cuda.pretend import CUDARuntimeError, Machine
 
@@ -73,6 +74,14 @@ def test_numbers_belong_to_a_capture(machine: Machine) -> None:
     for k in range(replay.MOST_CAPTURES + 3):
         assert f(x, k + 0.5).tolist() == [k + 0.5] * 2
     assert "more than 8 sets of sizes and numbers" in f.explain(x, 2.0).replay
+
+
+def test_zeros_of_both_signs_and_nan_are_numbers_of_their_own() -> None:
+    f = jt.script(lambda x, k: x * k, mode="reduce-overhead")
+    x = jt.ones(1).cuda()
+    found = [str(f(x, k).item()) for k in (0.0, -0.0, float("nan"), float("nan"))]
+    assert found == ["0.0", "-0.0", "nan", "nan"]
+    assert "3 captured" in f.explain(x, 0.0).replay
 
 
 def test_captured_tensors_are_not_copied() -> None:
@@ -200,3 +209,19 @@ def test_modes_have_names() -> None:
     f = jt.script(lambda x: x + 1)
     assert jt.script(f) is f
     assert jt.script(f, mode="reduce-overhead") is not f
+
+
+@pytest.mark.skipif(pretend.real() is None, reason="CuPy is not installed")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MemoryPool.malloc", "using_allocator", "Stream.begin_capture", "Stream.end_capture",
+        "Graph.launch", "MemoryPointer.copy_from_device_async", "MemoryPointer.device_id",
+        "runtime.getDevice", "driver.launchKernel", "function.Module.load",
+        "function.Module.get_function", "function.Function.ptr", "Device.compute_capability",
+    ],
+)  # fmt: skip
+def test_the_real_cupy_has_what_programs_use(name: str) -> None:
+    found = pretend.real().cuda
+    for part in name.split("."):
+        found = getattr(found, part)

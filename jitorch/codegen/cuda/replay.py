@@ -48,7 +48,7 @@ class Replayed:
         """Run on arrays and Python scalars; results are overwritten by the next call."""
         if self.why_not:
             return self.program.run(args)
-        key = tuple([x.shape if hasattr(x, "shape") else x for x in args[: self._copied]])
+        key = tuple(map(_key, args[: self._copied]))
         try:
             with self._lock:
                 replay = self._captures.get(key) or self._capture(key, args)
@@ -148,6 +148,13 @@ class _Replay:
         for k, i in self.given:
             results[k] = args[i]
         return results
+
+
+def _key(x: Any) -> Any:
+    """Return what the launches depend on of an argument: a tensor's sizes, or a number."""
+    if type(x) is float:
+        return x.hex()  # 0.0 and -0.0 are not the same, and NaN is itself
+    return getattr(x, "shape", x)
 
 
 def obstacle(graph: Graph) -> str:
