@@ -119,7 +119,7 @@ def test_kernels_are_for_one_device_and_take_numbers_from_main_memory() -> None:
         }""")
     assert str(plan_fusion(graph)) == (
         "kernel 0: exp\n"
-        "kernel 1: mul, add\n"
+        "kernel 1: mul add\n"
         "not fused: mul 'a' with exp 't': they are on different devices"
     )
     after = fuse(graph)

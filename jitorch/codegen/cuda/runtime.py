@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from jitorch.codegen import cache
 from jitorch.codegen.cuda import compiled, launch
 from jitorch.codegen.cuda.launch import Shape
-from jitorch.codegen.cuda.printer import CudaSource
+from jitorch.codegen.cuda.printer import CudaSource, Entry
 
 # Of cuLaunchKernel's `extra`: a buffer with the arguments, its size, and the end of the list.
 _BUFFER, _SIZE, _END = 1, 2, 0
@@ -171,7 +171,10 @@ class Kernel:
         self.source = source
         self.machine = machine
         self.functions = machine.load(source)
-        self.shapes = [functools.lru_cache(1024)(launch.SHAPES[e.work]) for e in source.entries]
+        # Looked up by each call.
+        self.starts = functools.lru_cache(1024)(
+            functools.partial(_starts, source.entries, self.functions)
+        )
         tags = [slot.tag for slot in source.slots] + ["int"] * (source.vectors is not None)
         self.arguments = Arguments("".join("d" if tag == "float" else "q" for tag in tags))
         first = sum(slot.pointer for slot in source.slots)
@@ -183,16 +186,15 @@ class Kernel:
     def __call__(
         self, sizes: Sequence[Sequence[int]], pointers: Sequence[int], numbers: Sequence[Any]
     ) -> None:
-        shapes = [shape(*each) for shape, each in zip(self.shapes, sizes, strict=True)]
-        if all(map(launch.is_empty, shapes)):
+        starts = self.starts(sizes)
+        if not starts:
             return
         words = [*pointers, *numbers]
         if self.source.vectors is not None:
             words.append(self.vectors(pointers, numbers))
         self.arguments.pack(words)
-        for function, shape in zip(self.functions, shapes, strict=True):
-            if not launch.is_empty(shape):
-                self.machine.launch(function, shape, self.arguments)
+        for function, shape in starts:
+            self.machine.launch(function, shape, self.arguments)
 
     def vectors(self, pointers: Sequence[int], numbers: Sequence[Any]) -> int:
         """Return whether four neighbours may be accessed at once."""
@@ -203,7 +205,19 @@ class Kernel:
             together |= pointer
         if together % _WIDEST:
             return 0
-        return int(all(numbers[i] % launch.FOUR == 0 for i in self.strides))
+        for i in self.strides:
+            if numbers[i] % launch.FOUR:
+                return 0
+        return 1
+
+
+def _starts(
+    entries: Sequence[Entry], functions: Sequence[Any], sizes: Sequence[Sequence[int]]
+) -> list[tuple[Any, Shape]]:
+    """Return the entries to start, with their shapes, those left out that have nothing to do."""
+    shapes = [launch.SHAPES[e.work](*each) for e, each in zip(entries, sizes, strict=True)]
+    pairs = zip(functions, shapes, strict=True)
+    return [(function, shape) for function, shape in pairs if not launch.is_empty(shape)]
 
 
 # Machine code.
