@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from math import e as e, inf as inf, nan as nan, pi as pi
 
-from jitorch import cuda as cuda, interpreter as interpreter, jit as jit, nn as nn
+from jitorch import (
+    backends as backends,
+    cuda as cuda,
+    interpreter as interpreter,
+    jit as jit,
+    nn as nn,
+)
 from jitorch.creation import *
 from jitorch.device import device as device
 from jitorch.dtypes import (

@@ -34,11 +34,11 @@ def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     """Return the facts of a compiled graph."""
     made = makers(graph)
     groups = [_group(op, made, memory) for op in graph.ops("fused")]
-    groups += [f"{kernel.name}: {op.name}{_lines([op])}" for op, kernel in steps.scans.items()]
-    groups += [f"one native function for the loop{_lines([op])}" for op in steps.native_loops]
+    groups += [f"{kernel.name}: {op.name}{lines([op])}" for op, kernel in steps.scans.items()]
+    groups += [f"one native function for the loop{lines([op])}" for op in steps.native_loops]
     taken = [f"{_name(v.hint)} takes the memory of {_name(old.hint)}" for v, old in steps.reused]
     written = [
-        f"{op.name} changes {_name(op.inputs[0].hint)} in place{_lines([op])}"
+        f"{op.name} changes {_name(op.inputs[0].hint)} in place{lines([op])}"
         for op in memory.in_place
     ]
     return Facts(
@@ -52,10 +52,10 @@ def _group(op: Op, made: Makers, memory: MemoryPlan) -> str:
     kernel = schedule(op, made)
     name, _ = source(kernel, sharing(kernel, op, memory.reuse))
     ops = [o for o in op.blocks[0].ops if o.inputs]
-    return f"{name}: {', '.join(o.name for o in ops)}{_lines(ops)}"
+    return f"{name}: {', '.join(o.name for o in ops)}{lines(ops)}"
 
 
-def _lines(ops: Sequence[Op]) -> str:
+def lines(ops: Sequence[Op]) -> str:
     """Return ` (model.py:12, 14)`: the user's lines of the ops."""
     by_file: dict[str, set[int]] = {}
     for op in ops:

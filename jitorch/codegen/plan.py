@@ -25,7 +25,7 @@ import numpy as np
 
 from jitorch.codegen.admit import as_scalar, as_tensor, handed_back, writable
 from jitorch.codegen.names import Names
-from jitorch.errors import Loc, PassError
+from jitorch.errors import Loc, LocatedError, PassError, raised_note
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values, uses
 from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
@@ -62,6 +62,24 @@ class Plan:
         # Not left in its own globals: without that cycle the function and its kernels go at once.
         function: Callable[[Sequence[Any]], list[Any]] = self.scope.pop(self.name)
         return function
+
+    def locate(self, error: Exception, function: Callable[..., Any]) -> None:
+        """Say which of the user's lines an error that the plan's function raised comes from."""
+        loc = self._place(error, function)
+        if loc is None:
+            return
+        if isinstance(error, LocatedError):
+            error.loc = error.loc if error.loc.known else loc
+        elif not getattr(error, "__notes__", None):
+            error.add_note(raised_note(loc))
+
+    def _place(self, error: Exception, function: Callable[..., Any]) -> Loc | None:
+        place, trace = None, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code is function.__code__:
+                place = self.locs.get(trace.tb_lineno, place)
+            trace = trace.tb_next
+        return place
 
 
 @dataclass
@@ -258,7 +276,8 @@ class PlanWriter:
         function = self.library_call(definition)
         call = self.constant(f"op_{op.name}", as_scalar(function) if scalars else function)
         attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items()]
-        text = f"{call}({', '.join(['np', *(self.of[v] for v in op.inputs), *attrs])})"
+        operands = [self.operand(op, v) for v in op.inputs]
+        text = f"{call}({', '.join([self.module(op), *operands, *attrs])})"
         if not op.outputs:
             self.line(text)
             return
@@ -268,14 +287,22 @@ class PlanWriter:
             self.admit(v, name, definition.view)
             self.bind(v.type, name)
 
+    def module(self, op: Op) -> str:
+        """Return the name of the array module that carries out an op."""
+        return "np"
+
+    def operand(self, op: Op, v: Value) -> str:
+        """Return the text of an operand, where the op is carried out."""
+        return self.of[v]
+
     def write_in_place(self, op: Op) -> None:
         """Write an assignment to what a view shows."""
-        base, new = (self.of[v] for v in op.inputs)
+        base, new = (self.operand(op, v) for v in op.inputs)
         view = op.attrs["view"]
         assert isinstance(view, str)
         call = self.constant(f"op_{view}", OPS[view].eager)
         attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items() if k != "view"]
-        self.line(f"writable({call}({', '.join(['np', base, *attrs])}))[...] = {new}")
+        self.line(f"writable({call}({', '.join([self.module(op), base, *attrs])}))[...] = {new}")
         self.line(f"{self.define(op.output)} = {base}")
 
     def stack_rows(self, op: Op) -> None:
@@ -291,9 +318,18 @@ class PlanWriter:
         """Write what makes a result have exactly its type."""
         match v.type:
             case TensorType(dtype=dtype, strided=strided) if not view:
-                self.line(f"{name} = as_tensor({name}, {self.dtype(dtype)}, {strided})")
+                fit = self.admission(v.type)
+                self.line(f"{name} = {fit}({name}, {self.dtype(dtype)}, {strided})")
             case ScalarType(kind="int" | "float" | "bool" as kind):
                 self.line(f"{name} = {kind}({name})")
+
+    def copy(self, t: Type, text: str) -> str:
+        """Return the text of a copy of an array."""
+        return f"{text}.copy()"
+
+    def admission(self, t: TensorType) -> str:
+        """Return the name of the function that makes an array exactly one of a type."""
+        return "as_tensor"
 
     # Control flow.
 
@@ -324,7 +360,7 @@ class PlanWriter:
         names = [self.names.new(v.hint) for v in body.params[1:]]
         if names:
             starts = [
-                f"{x}.copy()" if v in self.memory.own else x
+                self.copy(v.type, x) if v in self.memory.own else x
                 for v, x in zip(body.params[1:], carried, strict=True)
             ]
             self.line(f"{', '.join(names)} = {', '.join(starts)}")

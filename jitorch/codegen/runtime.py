@@ -19,7 +19,6 @@ from jitorch.codegen import native
 from jitorch.codegen.compiled import CompiledKernel, Kernels
 from jitorch.codegen.plan import Plan
 from jitorch.codegen.steps import Steps
-from jitorch.errors import Loc, LocatedError, raised_note
 from jitorch.ir.core import Graph
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Executable:
         try:
             return self._function(args)
         except Exception as error:
-            self._locate(error)
+            self.plan.locate(error, self._function)
             raise
 
     @cached_property
@@ -78,24 +77,6 @@ class Executable:
             )
         show = native.assembly if stage == "asm" else lambda code: code.llvm
         return "\n".join(str(show(function.code)) for function in functions)
-
-    def _locate(self, error: Exception) -> None:
-        """Say which of the user's lines an error comes from."""
-        loc = self._place(error)
-        if loc is None:
-            return
-        if isinstance(error, LocatedError):
-            error.loc = error.loc if error.loc.known else loc
-        elif not getattr(error, "__notes__", None):
-            error.add_note(raised_note(loc))
-
-    def _place(self, error: Exception) -> Loc | None:
-        place, trace = None, error.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code is self._function.__code__:
-                place = self.plan.locs.get(trace.tb_lineno, place)
-            trace = trace.tb_next
-        return place
 
 
 def compile_graph(graph: Graph, *, fastmath: str = "default") -> Executable:

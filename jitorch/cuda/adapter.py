@@ -19,6 +19,7 @@ from jitorch.device import CPU, device as Device
 from jitorch.errors import CudaError, DeviceMismatch
 
 cupy: Any = None
+tf32 = False  # whether products of float32 may be computed in TF32
 
 
 def load() -> Any:
@@ -28,7 +29,21 @@ def load() -> Any:
         module = diagnosis.imported()
         diagnosis.check(module)
         cupy = module
+        if tf32:
+            allow_tf32(tf32)
     return cupy
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Let products of float32 be computed in TF32, or not; CuPy is told when it is loaded."""
+    global tf32
+    tf32 = allowed
+    if cupy is None:
+        return
+    products = importlib.import_module("cupy._core._routines_linalg")
+    kind = products.COMPUTE_TYPE_TF32 if allowed else products.COMPUTE_TYPE_DEFAULT
+    with translated():
+        products.set_compute_type(np.float32, kind)
 
 
 def is_array(x: object) -> bool:

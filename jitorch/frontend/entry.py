@@ -117,7 +117,7 @@ class _Writer:
             self.refuse(f"{name} is not {self.constant('object', x)}")
 
     def array(self, value: str, owner: str, x: Any) -> None:
-        if not isinstance(x, np.ndarray) or x.dtype is not np.dtype(x.dtype.str):
+        if x.dtype is not np.dtype(x.dtype.str):
             raise _NotFlat
         sizes = f"{value}_shape"
         self.lines.append(f"{sizes} = {value}.shape")
@@ -125,6 +125,8 @@ class _Writer:
             ones = [f"{sizes}[{i}] {'!=' if n == 1 else '=='} 1" for i, n in enumerate(x.shape)]
         else:
             ones = [f"1 in {sizes}"] if x.shape else []
+        if not isinstance(x, np.ndarray):
+            ones.append(f"{value}.data.device_id != {x.data.device_id}")
         self.refuse(
             f"{value}.dtype is not {self.constant('dtype', x.dtype)}",
             f"len({sizes}) != {x.ndim}",

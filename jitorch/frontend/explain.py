@@ -17,6 +17,7 @@ class Explanation:
     reasons   why neighbouring ops do not
     memory    buffers reused and written in place
     seconds   time per stage
+    replay    what became of mode="reduce-overhead" on a GPU, empty without it
     """
 
     name: str
@@ -26,6 +27,7 @@ class Explanation:
     reasons: Sequence[str]
     memory: Sequence[str]
     seconds: Sequence[tuple[str, float]]
+    replay: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {len(self.versions)} version{'s' * (len(self.versions) != 1)}"]
@@ -34,6 +36,7 @@ class Explanation:
         lines += _section("kernels", self.groups)
         lines += _section("not fused", self.reasons)
         lines += _section("memory", self.memory)
+        lines += _section("launches", [self.replay] if self.replay else [])
         total = sum(s for _, s in self.seconds)
         lines += _section(
             f"time to compile: {total * 1e3:.1f} ms",

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from jitorch import dispatch
 from jitorch.errors import CompileError, TypeMismatch, shortened
@@ -27,6 +27,7 @@ from jitorch.ir.core import Graph
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from jitorch.compile import Mode
     from jitorch.frontend.program import Recorded
 
 P = ParamSpec("P")
@@ -73,7 +74,9 @@ class ScriptFunction(Generic[P, R]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, fn: Callable[P, R]) -> None:
+    def __init__(self, fn: Callable[P, R], mode: Mode = None) -> None:
+        check_mode(mode)
+        self._mode = mode
         functools.update_wrapper(self, fn)
         self.__wrapped__ = fn
         self.__jitorch_script__ = fn
@@ -217,7 +220,7 @@ class ScriptFunction(Generic[P, R]):
             log.recompiled(self.__qualname__, reason)
             start = time.perf_counter()
             recorded = self.record(leaves, bound)
-            v = Version(recorded, reason, time.perf_counter() - start)
+            v = Version(recorded, reason, time.perf_counter() - start, self._mode)
             self._versions.setdefault(key, []).append(v)
             return v
 
@@ -259,42 +262,18 @@ class ScriptFunction(Generic[P, R]):
         self,
         *args: Any,
         stage: str = "kernels",
-        device: str = "cpu",
+        device: str | None = None,
         cc: str = "9.0",
         **kwargs: Any,
     ) -> str:
         """Return the generated code for the given arguments: `stage` is kernels, llvm or asm.
 
-        With `device="cuda"` it is kernels, ptx or sass, for a GPU of compute capability `cc`, which
-        need not be there.
+        For tensors on a GPU, and with `device="cuda"`, it is kernels, ptx or sass. The latter makes it
+        for a GPU of compute capability `cc`, which need not be there.
         """
-        from jitorch.compile import on_gpu
+        from jitorch.frontend.shown import code
 
-        stages = {"cpu": ("kernels", "llvm", "asm"), "cuda": ("kernels", "ptx", "sass")}
-        if device not in stages:
-            raise TypeMismatch(f"there is no code for '{device}'", hint="device is cpu or cuda")
-        if stage not in stages[device]:
-            raise TypeMismatch(
-                f"there is no code at stage '{stage}'",
-                hint=f"the stages for {device} are: {', '.join(stages[device])}",
-            )
-        if device == "cuda":
-            from jitorch.codegen.cuda import compiled, toolkit
-
-            graph = self.graph(*args, **kwargs)
-            return compiled.code(graph, stage, toolkit.parse_capability(cc))
-        leaves, bound = self.leaves(args, kwargs)
-        program = self.version(leaves, bound).program
-        if not hasattr(program, "code"):
-            if on_gpu(program.graph):
-                raise CompileError(
-                    "no code was generated: on CUDA tensors the function runs op by op",
-                    hint="for the code of the CPU, give tensors in main memory",
-                )
-            raise CompileError(
-                "no code was generated: Numba is not installed", hint="pip install numba"
-            )
-        return str(program.code(stage))
+        return code(self, args, kwargs, stage, device, cc)
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explanation:
         """Return, for printing, what was compiled for the given arguments and why."""
@@ -320,7 +299,25 @@ def _restored(module: str, name: str) -> Any:
     return found
 
 
-def script(fn: Callable[P, R]) -> ScriptFunction[P, R]:
+def check_mode(mode: object) -> None:
+    """Raise TypeMismatch for a mode that there is not."""
+    if mode not in (None, "default", "reduce-overhead"):
+        raise TypeMismatch(
+            f"there is no mode {mode!r}", hint="mode is 'default' or 'reduce-overhead'"
+        )
+
+
+@overload
+def script(fn: Callable[P, R], *, mode: Mode = None) -> ScriptFunction[P, R]: ...
+
+
+@overload
+def script(
+    fn: None = None, *, mode: Mode = None
+) -> Callable[[Callable[P, R]], ScriptFunction[P, R]]: ...
+
+
+def script(fn: Any = None, *, mode: Mode = None) -> Any:
     """Compile a function for the arguments it is called with.
 
     The function may use `if`, `for`, `while`, lists, tuples, indexing and in-place changes as in plain Python;
@@ -331,12 +328,24 @@ def script(fn: Callable[P, R]) -> ScriptFunction[P, R]:
     ...     return x * 2 if x.sum() > 0 else -x
     >>> f(jt.tensor([1.0, 2.0]))
     tensor([2., 4.])
+
+    With `mode="reduce-overhead"` the launches of a call on a GPU are captured and replayed as one CUDA
+    graph, if the function has no control flow and reads nothing back; results are overwritten by the next
+    call, so `clone()` what has to last. `explain` says what became of it. On the CPU it changes nothing.
+
+    >>> @jt.script(mode="reduce-overhead")
+    ... def g(x):
+    ...     return x.exp() + 1
+    >>> g(jt.zeros(2))
+    tensor([2., 2.])
     """
+    if fn is None:
+        return functools.partial(script, mode=mode)
     if isinstance(fn, ScriptFunction):
-        return fn
+        return fn if mode is None else ScriptFunction(fn.__wrapped__, mode)
     if not inspect.isfunction(fn):
         raise TypeMismatch(
             f"script takes a function, got {type(fn).__name__}",
             hint="decorate a function defined with def",
         )
-    return ScriptFunction(fn)
+    return ScriptFunction(fn, mode)

@@ -7,7 +7,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from jitorch.errors import (
 from jitorch.frontend.arguments import Leaves
 from jitorch.frontend.entry import MISS, write_entry
 from jitorch.frontend.explain import Explanation
+from jitorch.frontend.function import check_mode
 from jitorch.frontend.log import difference
 from jitorch.frontend.program import Recorded, finish
 from jitorch.frontend.proxies import ScalarProxy, TensorProxy, describe, plain_attr
@@ -37,6 +38,9 @@ from jitorch.ir.dims import Dim, Sym
 from jitorch.ir.types import TensorType
 from jitorch.size import like_tuple
 from jitorch.tensor import Tensor
+
+if TYPE_CHECKING:
+    from jitorch.compile import Mode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -198,12 +202,12 @@ class TracedFunction(Generic[P, R]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, fn: Callable[P, R], recorded: Recorded, key: Any) -> None:
+    def __init__(self, fn: Callable[P, R], recorded: Recorded, key: Any, mode: Mode = None) -> None:
         functools.update_wrapper(self, fn)
         self.__wrapped__ = fn
         self._signature = inspect.signature(fn)
         self._key = key
-        self._version = Version(recorded)
+        self._version = Version(recorded, mode=mode)
         self._entries: tuple[Entry, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -267,12 +271,14 @@ def trace(
     *,
     check_inputs: Sequence[Sequence[Any]] = (),
     check_tolerance: float = 1e-5,
+    mode: Mode = None,
 ) -> TracedFunction[P, R]:
     """Record one run of `fn` on inputs like `example_inputs` (a tuple, or one tensor).
 
     Sizes stay free unless Python code branched on them. Python that needs the data of a tensor (`bool(x)`,
     `.item()`) raises TraceError at its line. A scripted function that is called keeps its control flow.
     Each element of `check_inputs` is run traced and eagerly; TraceError is raised where they differ.
+    `mode` is as for `script`.
 
     >>> f = jt.jit.trace(lambda x: x.exp() + 1, (jt.zeros(3),))
     >>> f(jt.zeros(5))
@@ -281,13 +287,14 @@ def trace(
     inputs = (
         tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
     )
+    check_mode(mode)
     signature = inspect.signature(fn)
     leaves = _leaves(signature, inputs, {})
     try:
         recorded = _record(fn, signature, inputs, leaves)
     except LocatedError as error:
         raise shortened(error) from None
-    out = TracedFunction(fn, recorded, tuple(leaves.key))
+    out = TracedFunction(fn, recorded, tuple(leaves.key), mode)
     for number, check in enumerate(check_inputs, 1):
         _compare(out, tuple(check), number, check_tolerance)
     return out

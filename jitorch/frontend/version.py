@@ -13,14 +13,21 @@ from jitorch.tensor import wrap
 Entry = Callable[[tuple[Any, ...]], Any]  # arguments to result, or MISS (`entry.py`)
 
 if TYPE_CHECKING:
+    from jitorch.compile import Mode
     from jitorch.frontend.program import Recorded
 
 
 class Version:
     """One compiled version of a function, and why it was compiled."""
 
-    def __init__(self, recorded: Recorded, reason: str = "traced", seconds: float = 0.0) -> None:
-        from jitorch.compile import compile_program
+    def __init__(
+        self,
+        recorded: Recorded,
+        reason: str = "traced",
+        seconds: float = 0.0,
+        mode: Mode = None,
+    ) -> None:
+        from jitorch.compile import compile_program, replaying
 
         self.recorded = recorded
         self.reason = reason
@@ -28,6 +35,8 @@ class Version:
         self.program = compile_program(
             recorded.graph, lambda name, s: self.seconds.append((name, s))
         )
+        if mode == "reduce-overhead":
+            self.program = replaying(self.program, len(recorded.captured))
         self.entry: Entry | None = None
         self.captured = [t._data for t in recorded.captured]
         written = {op.inputs[0] for op in recorded.graph.ops("assign")}
@@ -83,6 +92,7 @@ def explanation(name: str, this: Version, others: Sequence[Version] = ()) -> Exp
         facts.reasons if facts else (),
         facts.memory if facts else (),
         this.seconds,
+        getattr(this.program, "replay", ""),
     )
 
 

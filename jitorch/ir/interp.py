@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from jitorch.cuda import adapter
-from jitorch.device import device as Device
 from jitorch.errors import ShapeMismatch, TypeMismatch, VerifyError, at
 from jitorch.ir.builder import compose
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values
@@ -166,10 +165,10 @@ class _Run:
 def _eager(
     definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]
 ) -> tuple[Any, ...]:
-    place = _gpu(op)
-    if place is not None:
+    place = device_for(op)
+    if place != "cpu":
         require_portable(definition)
-        with adapter.on(place):
+        with adapter.on(adapter.named(place)):
             made = adapter.run(definition.eager, inputs, attrs)
     elif definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):
         made = _on_scalars(definition, op, inputs, attrs)
@@ -179,16 +178,16 @@ def _eager(
     return (made,) if len(op.outputs) == 1 else made
 
 
-def _gpu(op: Op) -> Device | None:
-    """Return the GPU that an op runs on: that of its operands, or the one it makes a tensor on."""
+def device_for(op: Op) -> str:
+    """Return where an op runs: where its operands are, or where it makes a tensor."""
     for values in (op.inputs, op.outputs):
         devices = [v.type.device for v in values if isinstance(v.type, TensorType)]
         for device in devices:
             if device != "cpu":
-                return adapter.named(device)
+                return device
         if devices:
-            return None
-    return None
+            break
+    return "cpu"
 
 
 def _on_scalars(definition: OpDef, op: Op, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:

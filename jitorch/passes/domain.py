@@ -86,7 +86,10 @@ def _text(op: Op) -> str | None:
 def is_fusible(op: Op) -> bool:
     """Whether the op can be part of a kernel."""
     tensors = [v.type for v in (*op.inputs, *op.outputs) if isinstance(v.type, TensorType)]
-    if op.blocks or any(t.dtype.is_complex or t.device != tensors[0].device for t in tensors):
+    if op.blocks or any(t.dtype.is_complex for t in tensors):
+        return False
+    # A single number in main memory goes with tensors on any device.
+    if len({t.device for t in tensors if t.shape or t.device != "cpu"}) > 1:
         return False
     if is_free(op):
         return True

@@ -148,6 +148,8 @@ class Grouping:
     def obstacle(self, a: int, b: int, members: list[int]) -> str:
         if len(members) > MAX_OPS:
             return f"a kernel holds at most {MAX_OPS} ops"
+        if self.device(a) != self.device(b):
+            return "they are on different devices"
         if self.makes_cycle(a, b):
             return "an op between them needs the one and is needed by the other"
         ops = self.with_free(members)
@@ -163,6 +165,12 @@ class Grouping:
         except Mismatch as mismatch:
             return str(mismatch)
         return self.waste(members, domain)
+
+    def device(self, i: int) -> str:
+        """Return where the group of a fusible op computes."""
+        t = self.ops[i].output.type
+        assert isinstance(t, TensorType)
+        return t.device
 
     def makes_cycle(self, a: int, b: int) -> bool:
         """Whether a path leads out of the two groups and back into them."""

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import importlib
 import inspect
-import itertools
+import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,41 +20,36 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-GPUS = 2
-TOTAL = 16 * 2**30
+from tests.cuda.driver import (
+    TOTAL as TOTAL,
+    CUDARuntimeError as CUDARuntimeError,
+    Device,
+    Machine as Machine,
+    MemoryPool,
+    OutOfMemoryError as OutOfMemoryError,
+    cuda,
+    machine as machine,
+    may_fail as may_fail,
+    recorded as recorded,
+    waits,
+)
 
 
-class Machine:
-    """The state of the pretended driver."""
+class MemoryPointer:
+    """Where an array's first element is."""
 
-    def __init__(self) -> None:
-        self.current = 0
-        self.driver = 13000
-        self.runtime = 13000
-        self.gpus = GPUS
-        self.used = [0] * GPUS
-        self.free_blocks = [0] * GPUS
-        self.fail: Exception | None = None  # what the next call raises
-        self.stream: Any = None
-        self.clock = itertools.count()
-        self.synchronized: list[Any] = []
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.ptr = array._a.ctypes.data
+        self.device_id = array.device.id
 
-
-machine = Machine()
-
-
-class OutOfMemoryError(MemoryError):
-    __module__ = "cupy.cuda.memory"
-
-
-class CUDARuntimeError(RuntimeError):
-    __module__ = "cupy_backends.cuda.api.runtime"
-
-
-def _may_fail() -> None:
-    failure, machine.fail = machine.fail, None
-    if failure is not None:
-        raise failure
+    def copy_from_device_async(self, source: Any, size: int, stream: Any = None) -> None:
+        assert self.array.device.id == source.array.device.id == machine.current
+        for pointer in (self, source):
+            assert size == pointer.array.nbytes
+            assert pointer.array._a.flags.c_contiguous
+        target, given = self.array._a.reshape(-1), source.array._a.reshape(-1)
+        recorded(lambda: target.view(np.uint8).__setitem__(..., given.view(np.uint8)))
 
 
 class ndarray:
@@ -79,7 +74,8 @@ class ndarray:
     strides = property(lambda self: self._a.strides)
     real = property(lambda self: _wrapped(self._a.real, self.device.id))
     imag = property(lambda self: _wrapped(self._a.imag, self.device.id))
-    data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data))
+    nbytes = property(lambda self: self._a.nbytes)
+    data = property(lambda self: MemoryPointer(self))
 
     @property
     def flags(self) -> Any:
@@ -100,22 +96,27 @@ class ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed.")
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
-        _may_fail()
+        may_fail()
+        waits()
         return self._a.copy(order=order)
 
     def item(self) -> Any:
+        waits()
         return self._a.item()
 
     def __getitem__(self, key: Any) -> Any:
         return _wrapped(self._a[_key(key, self._a)], self.device.id)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._a[_key(key, self._a)] = _operand(value)
+        place, given = _key(key, self._a), _operand(value)
+        recorded(lambda: self._a.__setitem__(place, given))
 
     def __bool__(self) -> bool:
+        waits()
         return bool(self._a)
 
     def __int__(self) -> int:
+        waits()
         return int(self._a)
 
     def __len__(self) -> int:
@@ -208,16 +209,39 @@ def pretended(fn: Callable[..., Any], name: str, module: str = "cupy") -> Callab
         theirs = original(name, module)
         if theirs is not None:
             check_call(theirs, args, kwargs)
-        _may_fail()
+        may_fail()
         out = kwargs.get("out")
-        with np.errstate(all="ignore"):
-            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
-        if hasattr(theirs, "types") and out is None:
-            made = np.asarray(made).astype(loop_of(theirs, args))
+        operands, named = _operand(args), {k: _operand(v) for k, v in kwargs.items()}
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                made = fn(*operands, **named)
+            if hasattr(theirs, "types") and out is None:
+                made = np.asarray(made).astype(loop_of(theirs, args))
+            return made
+
+        made = computed(compute, [*operands, *named.values()])
         return _wrapped(made) if out is None else out
 
     call.__name__ = name
     return call
+
+
+def computed(compute: Callable[[], Any], operands: Sequence[Any]) -> Any:
+    """Compute, and where a stream captures let each replay do so again, into the same memory."""
+    made = compute()
+    if machine.capture is not None:
+        made = tuple(map(np.asarray, made)) if isinstance(made, tuple) else np.asarray(made)
+        arrays = [x for x in operands if isinstance(x, np.ndarray)]
+        views = any(np.may_share_memory(made, x) for x in arrays if isinstance(made, np.ndarray))
+        if not views:
+            machine.capture.work.append(lambda: _put(compute(), made))
+    return made
+
+
+def _put(found: Any, made: Any) -> None:
+    for a, b in zip(found, made, strict=True) if isinstance(made, tuple) else [(found, made)]:
+        b[...] = a
 
 
 _METHODS = [
@@ -234,9 +258,13 @@ def _method(name: str) -> Callable[..., Any]:
         if real() is not None:
             getattr(real().ndarray, name)
         fn = getattr(self._a if name in _VIEWS else _operand(self), name)
-        with np.errstate(all="ignore"):
-            made = fn(*map(_operand, args), **{k: _operand(v) for k, v in kwargs.items()})
-        return _wrapped(made, self.device.id)
+        operands, named = _operand(args), {k: _operand(v) for k, v in kwargs.items()}
+
+        def compute() -> Any:
+            with np.errstate(all="ignore"):
+                return fn(*operands, **named)
+
+        return _wrapped(computed(compute, [self._a, *operands]), self.device.id)
 
     return call
 
@@ -280,7 +308,9 @@ class _Ufunc:
 
 def asarray(x: Any, dtype: Any = None) -> Any:
     """Return an array on the current device; one that is there as it is."""
-    _may_fail()
+    may_fail()
+    if not isinstance(x, ndarray):
+        waits()
     if isinstance(x, ndarray):
         here: Any = x if x.device.id == machine.current else ndarray(x._a.copy())
         return here if dtype is None else here.astype(dtype, copy=False)
@@ -310,148 +340,12 @@ def may_share_memory(a: Any, b: Any) -> bool:
     return np.may_share_memory(a._a, b._a)
 
 
-# cupy.cuda
+def module() -> Any:
+    """Return the module that stands for CuPy now."""
+    return sys.modules["cupy"]
 
 
-class Device:
-    """A GPU; as a context, the current one."""
-
-    def __init__(self, index: int | None = None) -> None:
-        self.id = machine.current if index is None else int(index)
-        self.before: list[int] = []
-
-    def __enter__(self) -> Device:
-        self.before.append(machine.current)
-        machine.current = self.id
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        machine.current = self.before.pop()
-
-    def use(self) -> Device:
-        machine.current = self.id
-        return self
-
-    def synchronize(self) -> None:
-        _may_fail()
-        machine.synchronized.append(self.id)
-
-    @property
-    def mem_info(self) -> tuple[int, int]:
-        return TOTAL - machine.used[self.id], TOTAL
-
-
-class Stream:
-    """A queue of work."""
-
-    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
-        self.ptr = 0 if null else 4096
-        self.waited: list[Any] = []
-        self.before: list[Any] = []
-
-    def __enter__(self) -> Stream:
-        self.before.append(machine.stream)
-        machine.stream = self
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        machine.stream = self.before.pop()
-
-    def synchronize(self) -> None:
-        machine.synchronized.append(self)
-
-    def wait_event(self, event: Any) -> None:
-        self.waited.append(event)
-
-    def record(self, event: Any = None) -> Any:
-        event.record(self)
-        return event
-
-    done = True
-
-
-class Event:
-    """A moment in a stream."""
-
-    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
-        self.disable_timing = disable_timing
-        self.at: int | None = None
-        self.done = True
-
-    def record(self, stream: Any = None) -> None:
-        self.at = next(machine.clock)
-
-    def synchronize(self) -> None:
-        machine.synchronized.append(self)
-
-
-class _Pool:
-    def used_bytes(self) -> int:
-        return machine.used[machine.current]
-
-    def total_bytes(self) -> int:
-        return machine.used[machine.current] + machine.free_blocks[machine.current]
-
-    def free_all_blocks(self, stream: Any = None) -> None:
-        machine.free_blocks[machine.current] = 0
-
-
-def _properties(index: int) -> dict[str, Any]:
-    return {
-        "name": b"Pretend GPU %d" % index,
-        "major": 9,
-        "minor": 0,
-        "totalGlobalMem": TOTAL,
-        "multiProcessorCount": 132,
-        "warpSize": 32,
-        "maxThreadsPerMultiProcessor": 2048,
-        "sharedMemPerMultiprocessor": 228 * 1024,
-        "l2CacheSize": 50 * 2**20,
-    }
-
-
-def _count() -> int:
-    if machine.driver // 1000 < machine.runtime // 1000:
-        raise CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
-    if not machine.gpus:
-        raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
-    return machine.gpus
-
-
-def _elapsed(start: Event, end: Event) -> float:
-    assert start.at is not None
-    assert end.at is not None
-    return float(end.at - start.at)
-
-
-def _set_device(index: int) -> None:
-    machine.current = index
-
-
-def _cuda() -> Any:
-    runtime = SimpleNamespace(
-        getDevice=lambda: machine.current,
-        setDevice=_set_device,
-        getDeviceCount=_count,
-        driverGetVersion=lambda: machine.driver,
-        runtimeGetVersion=lambda: machine.runtime,
-        memGetInfo=lambda: Device().mem_info,
-        getDeviceProperties=_properties,
-        CUDARuntimeError=CUDARuntimeError,
-    )
-    return SimpleNamespace(
-        Device=Device,
-        Event=Event,
-        ExternalStream=lambda ptr, device_id=-1: Stream(),
-        Stream=Stream,
-        get_current_stream=lambda: machine.stream or Stream(null=True),
-        get_elapsed_time=_elapsed,
-        memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-        runtime=runtime,
-    )
-
-
-MODULES = ("cupy", "cupyx.scipy.special")
+MODULES = ("cupy", "cupyx.scipy.special", "cupy._core._routines_linalg")
 
 
 def modules() -> dict[str, ModuleType]:
@@ -470,6 +364,21 @@ def modules() -> dict[str, ModuleType]:
         fn = getattr(scipy.special, name)
         setattr(special, name, pretended(fn, name, "cupyx.scipy.special"))
     own = {"asarray": asarray, "array": array, "from_dlpack": from_dlpack, "ndarray": ndarray}
-    vars(cupy).update(own, may_share_memory=may_share_memory, cuda=_cuda(), __version__="14.0")
-    vars(cupy)["get_default_memory_pool"] = lambda: _Pool()
-    return {"cupy": cupy, "cupyx.scipy.special": special}
+    vars(cupy).update(own, may_share_memory=may_share_memory, cuda=cuda(), __version__="14.0")
+    vars(cupy)["get_default_memory_pool"] = lambda: MemoryPool()
+    return {"cupy": cupy, "cupyx.scipy.special": special, MODULES[2]: _products()}
+
+
+def _products() -> ModuleType:
+    """Return what stands for CuPy's module of matrix products."""
+    out = ModuleType(MODULES[2])
+    names = {"COMPUTE_TYPE_DEFAULT": 1, "COMPUTE_TYPE_TF32": 7}
+    theirs = real(MODULES[2])
+    if theirs is not None:
+        names = {name: getattr(theirs, name) for name in names}
+
+    def set_compute_type(dtype: Any, kind: int) -> None:
+        machine.products[np.dtype(dtype).name] = kind
+
+    vars(out).update(names, set_compute_type=set_compute_type)
+    return out

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import jitorch as jt
+from jitorch.cuda import adapter
 from jitorch.errors import CudaError, TypeMismatch
 from tests.cuda.pretend import TOTAL, CUDARuntimeError, Machine
 
@@ -143,3 +144,15 @@ def test_importing_loads_no_cuda() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "[] False\n", done.stderr
+
+
+def test_tf32_is_off_until_it_is_allowed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "tf32", False)
+    assert jt.backends.cuda.matmul.allow_tf32 is False
+    jt.backends.cuda.matmul.allow_tf32 = True
+    assert machine.products == {}  # CuPy is not loaded for it
+    jt.cuda.init()
+    products = sys.modules["cupy._core._routines_linalg"]
+    assert machine.products == {"float32": products.COMPUTE_TYPE_TF32}
+    jt.backends.cuda.matmul.allow_tf32 = False
+    assert machine.products == {"float32": products.COMPUTE_TYPE_DEFAULT}

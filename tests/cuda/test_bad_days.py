@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import jitorch as jt
-from jitorch import compile as compiling
 from jitorch.cuda import adapter, diagnosis
 from jitorch.errors import CudaError, OutOfMemoryError
 from tests.cuda import pretend
+from tests.cuda.kernels import compilers
 from tests.cuda.pretend import CUDARuntimeError, Machine, OutOfMemoryError as OutOfMemoryOfCupy
 
 Golden = Callable[[str, str], None]
@@ -125,13 +125,15 @@ def test_a_failure_shows_where_the_program_waits(machine: Machine) -> None:
             wait()
 
 
-def test_a_failure_in_a_program_has_its_place(machine: Machine) -> None:
+def test_a_failure_in_a_program_has_its_place(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @jt.script
     def f(x: Any) -> Any:
         return x * 2
 
     x = jt.ones(2, device="cuda")
-    compiling._tell_of_interpreter.cache_clear()
+    compilers(monkeypatch, "numba-cuda is not installed")
     with pytest.warns(RuntimeWarning, match="run op by op"):
         f(x)
     machine.fail = FAILURES["out_of_memory"]

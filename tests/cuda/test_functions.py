@@ -1,29 +1,22 @@
-"""Scripted and traced functions on tensors of a GPU: op by op, with one warning."""
+"""Scripted and traced functions on tensors of a GPU: as kernels, and op by op without a compiler."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import jitorch as jt
-from jitorch import compile as compiling
 from jitorch.errors import CompileError, CudaError, DeviceMismatch, TraceError, TypeMismatch
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
+from tests.cuda.kernels import Kernels
 from tests.cuda.pretend import Machine
 
-pytestmark = pytest.mark.usefixtures("machine")
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="scripted and traced functions run op by op")
-        yield
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 def softmax_like(x: Any) -> Any:
@@ -181,14 +174,19 @@ def test_printing_in_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x is tensor([1.], device='cuda:0')\n"
 
 
-def test_one_warning() -> None:
-    compiling._tell_of_interpreter.cache_clear()
+def test_one_warning(kernels: Kernels | None) -> None:
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         for n in (1, 2):
             jt.script(lambda x: x + 1)(jt.ones(n).cuda())
+    if kernels is not None:
+        assert seen == []
+        return
     (only,) = seen
     assert "run op by op on CUDA tensors" in str(only.message)
+    assert "numba-cuda is not installed. Install what is missing with: pip install" in str(
+        only.message
+    )
 
 
 def test_ops_that_are_not_there_are_refused() -> None:
@@ -224,10 +222,35 @@ def test_a_program_may_be_the_first_to_use_a_gpu() -> None:
     assert (str(made.device), made.tolist()) == ("cuda:1", [3, 3])
 
 
-def test_there_is_no_code_to_show() -> None:
-    with pytest.raises(CompileError, match="on CUDA tensors the function runs op by op"):
-        jt.script(softmax_like).code(x().cuda())
-    assert "'x' was" not in str(jt.script(softmax_like).explain(x().cuda()))
+def test_code_can_be_shown(kernels: Kernels | None) -> None:
+    f = jt.script(softmax_like)
+    assert "'x' was" not in str(f.explain(x().cuda()))
+    with pytest.raises(TypeMismatch, match="there is no code for the CPU"):
+        f.code(x().cuda(), device="cpu")
+    if kernels is None:
+        with pytest.raises(CompileError, match="the compilers for CUDA are not installed"):
+            f.code(x().cuda())
+        return
+    assert "cuda.threadIdx.x" in f.code(x().cuda())
+    with pytest.raises(TypeMismatch, match="there is no code at stage 'llvm'") as caught:
+        f.code(x().cuda(), stage="llvm")
+    assert caught.value.hint == "the stages for cuda are: kernels, ptx, sass"
+
+
+@pytest.mark.numba
+def test_machine_code_can_be_shown(kernels: Kernels | None, compiler: None) -> None:
+    if kernels is None:
+        pytest.skip("no compiler, no code")
+    f = jt.script(softmax_like)
+    assert ".target sm_90" in f.code(x().cuda(), stage="ptx")
+    assert "EXIT" in f.code(x().cuda(), stage="sass")
+    assert ".target sm_80" in f.code(x().cuda(), stage="ptx", device="cuda", cc="8.0")
+
+
+def test_what_was_compiled_is_explained(kernels: Kernels | None) -> None:
+    text = str(jt.script(softmax_like).explain(x().cuda()))
+    if kernels is not None:
+        assert re.search(r"kernels\n +fused_\w+: amax, sub, exp, sum, div \(test_functions", text)
 
 
 def test_a_trace_is_checked() -> None:

@@ -106,3 +106,23 @@ def test_ops_of_unrelated_shapes_have_no_domain() -> None:
     }""")
     with pytest.raises(Mismatch, match="their shapes differ"):
         analyse(graph.block.ops)
+
+
+def test_kernels_are_for_one_device_and_take_numbers_from_main_memory() -> None:
+    graph = parse("""
+        graph @f(%x: f32[n] @cuda:0, %s: f32[], %k: float) {
+          %t: f32[] = exp(%s)
+          %a: f32[n] @cuda:0 = mul(%x, %t)
+          %c: f32[] = cast(%k) {dtype=f32}
+          %b: f32[n] @cuda:0 = add(%a, %c)
+          return %b
+        }""")
+    assert str(plan_fusion(graph)) == (
+        "kernel 0: exp\n"
+        "kernel 1: mul add\n"
+        "not fused: mul 'a' with exp 't': they are on different devices"
+    )
+    after = fuse(graph)
+    verify(after)
+    _, group = after.ops("fused")
+    assert [v.hint for v in group.inputs] == ["x", "t", "k"]

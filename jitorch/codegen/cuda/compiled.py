@@ -14,7 +14,9 @@ from jitorch.codegen.lines import has_kernel
 from jitorch.codegen.loops import GPU
 from jitorch.codegen.schedule import schedule
 from jitorch.codegen.strides import NOTHING_MADE, Makers, makers
+from jitorch.errors import CompileError
 from jitorch.ir.core import Graph, Op
+from jitorch.ir.interp import device_for
 
 STAGES = ("kernels", "ptx", "sass")
 
@@ -43,8 +45,10 @@ def units(graph: Graph) -> Iterator[Unit]:
     """Yield what there is to compile for a fused graph, in order, each text once."""
     seen: set[str] = set()
     ops = makers(graph)
+    # What is in main memory beside tensors on a GPU stays there.
+    placed = any(device_for(op) != "cpu" for op in graph.walk())
     for op in graph.walk():
-        made = kernel_of(op, ops)
+        made = None if placed and device_for(op) == "cpu" else kernel_of(op, ops)
         if made is not None and made.name not in seen:
             seen.add(made.name)
             yield from (Unit(made, entry) for entry in made.entries)
@@ -64,7 +68,16 @@ def kernel_of(op: Op, made: Makers = NOTHING_MADE) -> CudaSource | None:
 def ptx(made: CudaSource, entry: str, cc: tuple[int, int]) -> str:
     """Return the PTX text of an entry."""
     (work,) = (e.work for e in made.entries if e.name == entry)
-    text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc, BOUNDS[work])
+    try:
+        text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc, BOUNDS[work])
+    except CompileError:
+        raise
+    except Exception as error:  # whatever Numba, NVVM or NVRTC fail with
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompileError(
+            f"the kernel '{entry}' could not be compiled for CUDA: {reason[0]}",
+            hint="`jitorch doctor` shows which compilers are installed and whether they fit",
+        ) from error
     return text
 
 

@@ -7,20 +7,23 @@ Who loads CuPy, and finds that there is a driver and a GPU, hands the module to 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import importlib.metadata
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from jitorch.codegen import cache
 from jitorch.codegen.cuda import compiled, launch
 from jitorch.codegen.cuda.launch import Shape
-from jitorch.codegen.cuda.printer import CudaSource
+from jitorch.codegen.cuda.printer import CudaSource, Entry
 
 # Of cuLaunchKernel's `extra`: a buffer with the arguments, its size, and the end of the list.
 _BUFFER, _SIZE, _END = 1, 2, 0
@@ -34,6 +37,16 @@ class Machine(Protocol):
 
     xp: Any
 
+    @property
+    def capability(self) -> tuple[int, int]:
+        """The compute capability."""
+
+    def here(self) -> AbstractContextManager[Any]:
+        """Make it the current one within a block: what is loaded, launched and made is there."""
+
+    def is_current(self) -> bool:
+        """Whether it is the current one."""
+
     def load(self, source: CudaSource) -> Sequence[Any]:
         """Return a handle for each entry."""
 
@@ -42,6 +55,9 @@ class Machine(Protocol):
 
     def launch(self, function: Any, shape: Shape, arguments: Arguments) -> None:
         """Start an entry."""
+
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        """Return what a program asks of it, to be asked again as a whole."""
 
 
 class Arguments(threading.local):
@@ -60,10 +76,12 @@ class Arguments(threading.local):
 
 
 class Gpu:
-    """The GPU that is current in CuPy, whose module is `xp`."""
+    """A GPU of CuPy, whose module is `xp`, by its number."""
 
-    def __init__(self, xp: Any) -> None:
+    def __init__(self, xp: Any, index: int) -> None:
         self.xp = xp
+        self.index = index
+        self._current = xp.cuda.runtime.getDevice
         self._start = xp.cuda.driver.launchKernel
         self._stream = xp.cuda.get_current_stream
         self._modules: list[Any] = []  # machine code is unloaded with its module
@@ -71,8 +89,17 @@ class Gpu:
     @functools.cached_property
     def capability(self) -> tuple[int, int]:
         """The compute capability."""
-        digits = str(self.xp.cuda.Device().compute_capability)
+        digits = str(self.xp.cuda.Device(self.index).compute_capability)
         return int(digits[:-1]), int(digits[-1])
+
+    def here(self) -> AbstractContextManager[Any]:
+        """Make it the current one within a block."""
+        context: AbstractContextManager[Any] = self.xp.cuda.Device(self.index)
+        return context
+
+    def is_current(self) -> bool:
+        """Whether it is the current one."""
+        return bool(self._current() == self.index)
 
     def load(self, source: CudaSource) -> list[int]:
         """Return the driver's handle for each entry."""
@@ -95,6 +122,43 @@ class Gpu:
             function, x, y, 1, wide, high, 1, 0, self._stream().ptr, 0, arguments.extra
         )  # fmt: skip
 
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        """Return what a program asks of it, to be asked again as a whole. Runs it once before.
+
+        Memory comes from a pool of the capture's own: what its launches write belongs to them as long as
+        they may be started again.
+        """
+        cuda = self.xp.cuda
+        pool = cuda.MemoryPool()
+        stream = cuda.Stream(non_blocking=True)
+        cuda.get_current_stream().synchronize()  # the other stream does not wait for this one
+        with cuda.using_allocator(pool.malloc), stream:
+            run()
+            stream.synchronize()
+            stream.begin_capture()
+            try:
+                results = run()
+                graph = stream.end_capture()
+            except Exception as error:
+                with contextlib.suppress(Exception):  # raised if the capture is broken, and ends it
+                    stream.end_capture()
+                return Capture(failure=error)
+        return Capture(results, graph, pool)
+
+
+@dataclass
+class Capture:
+    """Launches that can be started as one, and the arrays that have the results then."""
+
+    results: Sequence[Any] = ()
+    graph: Any = None
+    pool: Any = None  # keeps the memory that the launches use
+    failure: Exception | None = None
+
+    def launch(self) -> None:
+        """Start all launches on the current stream."""
+        self.graph.launch()
+
 
 class Kernel:
     """A kernel that can be launched: `kernel(sizes, pointers, numbers)`.
@@ -107,7 +171,10 @@ class Kernel:
         self.source = source
         self.machine = machine
         self.functions = machine.load(source)
-        self.shapes = [functools.lru_cache(1024)(launch.SHAPES[e.work]) for e in source.entries]
+        # Looked up by each call.
+        self.starts = functools.lru_cache(1024)(
+            functools.partial(_starts, source.entries, self.functions)
+        )
         tags = [slot.tag for slot in source.slots] + ["int"] * (source.vectors is not None)
         self.arguments = Arguments("".join("d" if tag == "float" else "q" for tag in tags))
         first = sum(slot.pointer for slot in source.slots)
@@ -119,16 +186,15 @@ class Kernel:
     def __call__(
         self, sizes: Sequence[Sequence[int]], pointers: Sequence[int], numbers: Sequence[Any]
     ) -> None:
-        shapes = [shape(*each) for shape, each in zip(self.shapes, sizes, strict=True)]
-        if all(map(launch.is_empty, shapes)):
+        starts = self.starts(sizes)
+        if not starts:
             return
         words = [*pointers, *numbers]
         if self.source.vectors is not None:
             words.append(self.vectors(pointers, numbers))
         self.arguments.pack(words)
-        for function, shape in zip(self.functions, shapes, strict=True):
-            if not launch.is_empty(shape):
-                self.machine.launch(function, shape, self.arguments)
+        for function, shape in starts:
+            self.machine.launch(function, shape, self.arguments)
 
     def vectors(self, pointers: Sequence[int], numbers: Sequence[Any]) -> int:
         """Return whether four neighbours may be accessed at once."""
@@ -139,7 +205,19 @@ class Kernel:
             together |= pointer
         if together % _WIDEST:
             return 0
-        return int(all(numbers[i] % launch.FOUR == 0 for i in self.strides))
+        for i in self.strides:
+            if numbers[i] % launch.FOUR:
+                return 0
+        return 1
+
+
+def _starts(
+    entries: Sequence[Entry], functions: Sequence[Any], sizes: Sequence[Sequence[int]]
+) -> list[tuple[Any, Shape]]:
+    """Return the entries to start, with their shapes, those left out that have nothing to do."""
+    shapes = [launch.SHAPES[e.work](*each) for e, each in zip(entries, sizes, strict=True)]
+    pairs = zip(functions, shapes, strict=True)
+    return [(function, shape) for function, shape in pairs if not launch.is_empty(shape)]
 
 
 # Machine code.

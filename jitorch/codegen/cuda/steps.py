@@ -1,4 +1,4 @@
-"""Plans for a GPU: Python functions that launch kernels, and leave the rest to the array library.
+"""The programs of graphs with tensors on a GPU: plans that launch kernels, and run.
 
     def softmax_plan(args):
         x, = args
@@ -14,87 +14,112 @@ As for the CPU (`codegen/plan.py`), control flow is Python's, and views and libr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from jitorch.codegen.cuda.compiled import kernel_of
+from jitorch.codegen.cuda.compiled import code, kernel_of
+from jitorch.codegen.cuda.plans import GpuPlanWriter, Machines
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.cuda.runtime import Kernel, Machine
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
-from jitorch.codegen.plan import BASE, Plan, PlanWriter, check_empty
+from jitorch.codegen.plan import Plan, PlanWriter, check_empty
 from jitorch.codegen.strides import makers
+from jitorch.cuda import diagnosis
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.types import BY_TAG, TensorType
 
+if TYPE_CHECKING:
+    from jitorch.codegen.facts import Facts
 
-@dataclass
+
 class Program:
-    """A graph that runs on a machine."""
+    """A graph that runs on machines."""
 
-    graph: Graph
-    plan: Plan
-    sources: Sequence[CudaSource]
-    function: Callable[[Sequence[Any]], list[Any]]
+    def __init__(self, graph: Graph, plan: Plan, kernels: Sequence[Kernel], home: Machine) -> None:
+        self.graph = graph
+        self.plan = plan
+        self.kernels = kernels
+        self.sources = [kernel.source for kernel in kernels]
+        self.home = home
+        self._function = plan.compile()
 
     def run(self, args: Sequence[Any]) -> list[Any]:
-        """Run on the machine's arrays and Python scalars; return a list of results."""
-        return self.function(args)
+        """Run on arrays and Python scalars; return a list of results."""
+        try:
+            if self.home.is_current():
+                return self._function(args)
+            with self.home.here():
+                return self._function(args)
+        except Exception as error:
+            told = diagnosis.in_words(error, self.home.xp)
+            if told is None:
+                self.plan.locate(error, self._function)
+                raise
+            self.plan.locate(told.with_traceback(error.__traceback__), self._function)
+            raise told from error
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What fused, what did not and why."""
+        from jitorch.codegen.cuda.facts import facts_of  # loads the parts for the CPU
+
+        return facts_of(self.graph, self.plan.memory)
+
+    def code(self, stage: str) -> str:
+        """Return all kernels as text: `stage` is plan, kernels, ptx or sass."""
+        if stage == "plan":
+            return self.plan.source
+        return code(self.graph, stage, self.home.capability)
 
 
-def compile_graph(graph: Graph, machine: Machine) -> Program:
-    """Return the program of a fused graph, its kernels loaded."""
-    steps = _Steps(machine, graph)
-    xp = machine.xp
-    scope = {
-        **BASE,
-        "np": xp,
-        "empty": xp.empty,
-        "address": machine.address,
-        "as_tensor": _as_tensor(xp),
-        "writable": lambda view: view,  # on a GPU every view is
-    }
-    plan = PlanWriter(graph, steps.kernel, lambda *_: False, steps.scan, scope=scope).write()
-    sources = [kernel.source for kernel in steps.kernels.values()]
-    return Program(graph, plan, sources, plan.compile())
+def compile_graph(graph: Graph, machines: Machines) -> Program:
+    """Return the program of a fused graph, its kernels loaded.
 
-
-def _as_tensor(xp: Any) -> Callable[[Any, Any, bool], Any]:
-    """Return what gives a library's result exactly its type, as `codegen/admit.py` does."""
-
-    def as_tensor(x: Any, dtype: Any, strided: bool) -> Any:
-        array = xp.asarray(x)
-        if array.dtype != dtype:
-            array = array.astype(dtype)
-        if not strided and not array.flags.c_contiguous:
-            array = xp.ascontiguousarray(array)
-        return array
-
-    return as_tensor
+    `machines` has what runs the kernels of each device. All other devices are main memory, where
+    NumPy computes op by op. The program runs while the first machine's GPU is the current one.
+    """
+    steps = _Steps(graph)
+    plan = GpuPlanWriter(graph, machines, steps.kernel, steps.scan).write()
+    return Program(graph, plan, list(steps.kernels.values()), next(iter(machines.values())))
 
 
 @dataclass
 class _Steps:
     """Writes launches into a plan."""
 
-    machine: Machine
     graph: Graph
-    kernels: dict[str, Kernel] = field(default_factory=dict)
+    kernels: dict[str, Kernel] = field(default_factory=dict)  # by their names in the plan
 
     def __post_init__(self) -> None:
         self.made = makers(self.graph)
 
     def kernel(self, plan: PlanWriter, op: Op) -> None:
         """Write what carries out a `fused` op."""
+        assert isinstance(plan, GpuPlanWriter)
+        if not plan.device(op):
+            plan.host_group(op)
+            return
         source = kernel_of(op, self.made)
         assert source is not None
         check_empty(plan, op)
-        operands = [plan.of[v] for v in op.inputs]
+        operands = [self.moved(plan, op, v) for v in op.inputs]
         self.launch(plan, op, source, operands)
+
+    def moved(self, plan: GpuPlanWriter, op: Op, v: Value) -> str:
+        """Return the name of an operand, after a single number in main memory went to the GPU."""
+        text = plan.operand(op, v)
+        if text == plan.of[v]:
+            return text
+        name = plan.names.own("operand")
+        plan.line(f"{name} = {text}")
+        return name
 
     def scan(self, plan: PlanWriter, op: Op) -> bool:
         """Write a running fold as the launch of a kernel; False if it has none."""
-        source = kernel_of(op)
+        assert isinstance(plan, GpuPlanWriter)
+        source = kernel_of(op) if plan.device(op) else None
         if source is None:
             return False
         (x,), t = op.inputs, op.inputs[0].type
@@ -106,22 +131,31 @@ class _Steps:
         self.launch(plan, op, source, [operand])
         return True
 
-    def launch(self, plan: PlanWriter, op: Op, source: CudaSource, operands: Sequence[str]) -> None:
+    def launch(
+        self, plan: GpuPlanWriter, op: Op, source: CudaSource, operands: Sequence[str]
+    ) -> None:
         """Write the memory of the results, and the launch."""
         results = [plan.define(v) for v in op.outputs]
         for name, v in zip(results, op.outputs, strict=True):
             plan.line(f"{name} = empty({self.shape(plan, v)}, {self.dtype(plan, v)})")
-        if source.name not in self.kernels:
-            self.kernels[source.name] = Kernel(self.machine, source)
-        kernel = plan.scope.setdefault(source.name, self.kernels[source.name])
-        assert kernel is self.kernels[source.name]
+        kernel = self.loaded(plan, source)
         words = {
             slot.name: self.word(plan, op, source, slot, operands, results) for slot in source.slots
         }
         pointers = [words[slot.name] for slot in source.slots if slot.pointer]
         numbers = [words[slot.name] for slot in source.slots if not slot.pointer]
         sizes = [_tuple([plan.size(d) for d in entry.sizes]) for entry in source.entries]
-        plan.line(f"{source.name}({_tuple(sizes)}, {_tuple(pointers)}, {_tuple(numbers)})")
+        plan.line(f"{kernel}({_tuple(sizes)}, {_tuple(pointers)}, {_tuple(numbers)})")
+
+    def loaded(self, plan: GpuPlanWriter, source: CudaSource) -> str:
+        """Return the name of a kernel in the plan; it is loaded once on each GPU that runs it."""
+        name = f"{source.name}_{plan.away.replace(':', '_')}" if plan.away else source.name
+        if name not in self.kernels:
+            machine = plan.machine()
+            with machine.here():
+                self.kernels[name] = Kernel(machine, source)
+            plan.scope[name] = self.kernels[name]
+        return name
 
     def shape(self, plan: PlanWriter, v: Value) -> str:
         assert isinstance(v.type, TensorType)

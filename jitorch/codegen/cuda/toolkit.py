@@ -57,6 +57,17 @@ def tool(name: str) -> str:
     return str(found)
 
 
+@functools.cache
+def missing() -> str | None:
+    """Return what is missing for making machine code, None if nothing is."""
+    try:
+        _check()
+        tool("ptxas")
+    except CompileError as error:
+        return error.message
+    return None
+
+
 def _missing(what: str) -> CompileError:
     return CompileError(f"no code can be made for CUDA: {what}", hint=INSTALL)
 

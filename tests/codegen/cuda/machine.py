@@ -1,4 +1,4 @@
-"""A machine that runs programs for GPUs in Numba's simulator, on NumPy arrays.
+"""A machine that runs programs for GPUs in a simulator, on NumPy arrays.
 
 Kernels get what the driver would: a buffer of packed addresses and numbers.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
-from jitorch.codegen.cuda.runtime import Arguments
+from jitorch.codegen.cuda.runtime import Arguments, Capture
 from jitorch.ir.types import BY_TAG
-from tests.codegen.cuda import simulator
+
+# start(source, entry, shape, arguments)
+Start = Callable[[CudaSource, str, Shape, Sequence[Any]], None]
 
 
 class Address:
@@ -39,11 +42,22 @@ class Address:
 
 
 class Simulated:
-    """What `jitorch.codegen.cuda.runtime.Gpu` is, without a GPU. `launches` has what was started."""
+    """What `jitorch.codegen.cuda.runtime.Gpu` is, without a GPU. `launches` has what was started.
+
+    `start` is the simulator's function to run an entry.
+    """
 
     xp: Any = np
+    capability = (9, 0)
 
-    def __init__(self) -> None:
+    def here(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def is_current(self) -> bool:
+        return True
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
         self.launches: list[tuple[str, Shape, tuple[Any, ...]]] = []
 
     def load(self, source: CudaSource) -> Sequence[Any]:
@@ -54,20 +68,28 @@ class Simulated:
 
     def launch(self, function: Any, shape: Shape, arguments: Arguments) -> None:
         source, entry = function
-        words = self.received(arguments)
-        assert len(words) == len(source.types)
+        words = received(source, arguments.extra)
         self.launches.append((entry, shape, words))
-        values = [
-            Address(word, tag) if pointer else (np.float64 if tag == "float" else np.int64)(word)
-            for word, (tag, pointer) in zip(words, source.types, strict=True)
-        ]
-        simulator.start(source, entry, shape, values)
+        self.start(source, entry, shape, values(source, words))
 
-    def received(self, arguments: Arguments) -> tuple[Any, ...]:
-        """Read the arguments as the driver does: a list of markers, pointers and a size."""
-        marks = (ctypes.c_void_p * 5).from_address(arguments.extra)
-        assert (marks[0], marks[2], marks[4]) == (1, 2, None)
-        assert marks[1] is not None
-        assert marks[3] is not None
-        size = ctypes.c_size_t.from_address(marks[3]).value
-        return struct.unpack(arguments.packer.format, ctypes.string_at(marks[1], size))
+    def capture(self, run: Callable[[], Sequence[Any]]) -> Capture:
+        raise NotImplementedError
+
+
+def received(source: CudaSource, extra: int) -> tuple[Any, ...]:
+    """Read the arguments as the driver does: a list of markers, pointers and a size."""
+    marks = (ctypes.c_void_p * 5).from_address(extra)
+    assert (marks[0], marks[2], marks[4]) == (1, 2, None)
+    assert marks[1] is not None
+    assert marks[3] is not None
+    size = ctypes.c_size_t.from_address(marks[3]).value
+    layout = "".join("d" if tag == "float" else "q" for tag, _ in source.types)
+    return struct.unpack(f"={layout}", ctypes.string_at(marks[1], size))
+
+
+def values(source: CudaSource, words: Sequence[Any]) -> list[Any]:
+    """Return what a kernel's parameters are: elements at addresses, and numbers."""
+    return [
+        Address(word, tag) if pointer else (np.float64 if tag == "float" else np.int64)(word)
+        for word, (tag, pointer) in zip(words, source.types, strict=True)
+    ]

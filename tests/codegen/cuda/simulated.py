@@ -18,6 +18,7 @@ from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import simulator, suite
 from tests.codegen.cuda.host import expected, run_graph
 from tests.codegen.cuda.machine import Simulated
+from tests.codegen.cuda.names import small_blocks
 from tests.codegen.support import located
 from tests.support import SPECIAL, random_arguments
 
@@ -41,7 +42,7 @@ TOLERANCE = {2: 4e-3, 4: 3e-5, 8: 1e-9}
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulator.small_blocks(monkeypatch)
+    small_blocks(monkeypatch)
 
 
 @pytest.mark.parametrize(("name", "sizes"), CASES, ids=str)
@@ -108,10 +109,10 @@ PROGRAM = """
 
 
 def test_programs() -> None:
-    machine = Simulated()
+    machine = Simulated(simulator.start)
     rng = np.random.default_rng(0)
     graph = parse(PROGRAM)
-    program = compile_graph(fuse(located(graph)), machine)
+    program = compile_graph(fuse(located(graph)), {"cpu": machine})
     for n, m in ((3, 8), (4, 4), (0, 3), (1, 5)):
         x = rng.standard_normal((n, m)).astype(np.float32)
         y = rng.standard_normal((m, n)).astype(np.float32).T
@@ -125,8 +126,8 @@ def test_programs() -> None:
 def test_programs_of_one_kernel(name: str) -> None:
     graph = parse(suite.GRAPHS[name])
     args = random_arguments(graph, np.random.default_rng(1), {"n": 4, "m": 8})
-    machine = Simulated()
-    program = compile_graph(fuse(located(graph)), machine)
+    machine = Simulated(simulator.start)
+    program = compile_graph(fuse(located(graph)), {"cpu": machine})
     for got, wanted in zip(program.run(args), expected(graph, args), strict=True):
         same(name, got, wanted)
     assert [e.name for source in program.sources for e in source.entries] == [
@@ -135,8 +136,8 @@ def test_programs_of_one_kernel(name: str) -> None:
 
 
 def test_four_at_once_needs_alignment() -> None:
-    machine = Simulated()
-    program = compile_graph(fuse(parse(suite.LAYOUTS["broadcast"])), machine)
+    machine = Simulated(simulator.start)
+    program = compile_graph(fuse(parse(suite.LAYOUTS["broadcast"])), {"cpu": machine})
 
     def vectors(m: int, shift: int) -> int:
         memory = np.zeros(2 * m + 64, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import struct
 import subprocess
@@ -37,6 +38,12 @@ def source_of(name: str) -> CudaSource:
     return next(compiled.units(fused(name))).source
 
 
+class Device(contextlib.nullcontext[None]):
+    """The only GPU."""
+
+    compute_capability = "90"
+
+
 class Pretended:
     """Stands in for CuPy: NumPy's arrays at addresses of their own, and a driver that takes notes."""
 
@@ -47,7 +54,8 @@ class Pretended:
         self.loaded: list[bytes] = []
         self.started: list[tuple[Any, ...]] = []
         self.cuda = SimpleNamespace(
-            Device=lambda: SimpleNamespace(compute_capability="90"),
+            Device=Device,
+            runtime=SimpleNamespace(getDevice=lambda: 0),
             driver=SimpleNamespace(launchKernel=self.start),
             function=SimpleNamespace(Module=self.module),
             get_current_stream=lambda: SimpleNamespace(ptr=77),
@@ -71,18 +79,18 @@ class Pretended:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     """A GPU that takes notes, and machine code that is its entry's name."""
     monkeypatch.setattr(runtime, "binary", lambda source, entry, cc: entry.encode())
-    made = Gpu(Pretended())
+    made = Gpu(Pretended(), 0)
     monkeypatch.setattr(made, "address", lambda array: array.ctypes.data)
     return made
 
 
 @pytest.mark.parametrize("name", ["softmax", "softmax_of_everything", "half", "running_sum_f32"])
 def test_plans(name: str, gpu: Gpu, golden: Golden) -> None:
-    golden(f"{name}.plan", compile_graph(fused(name), gpu).plan.source)
+    golden(f"{name}.plan", compile_graph(fused(name), {"cpu": gpu}).plan.source)
 
 
 def test_a_launch_is_one_call_with_packed_arguments(gpu: Gpu) -> None:
-    program = compile_graph(fused("softmax"), gpu)
+    program = compile_graph(fused("softmax"), {"cpu": gpu})
     x = np.zeros((5, 300), np.float32)
     (y,) = program.run([x])
     assert gpu.capability == (9, 0)
@@ -95,14 +103,14 @@ def test_a_launch_is_one_call_with_packed_arguments(gpu: Gpu) -> None:
 
 
 def test_nothing_is_launched_for_nothing(gpu: Gpu) -> None:
-    program = compile_graph(fused("softmax"), gpu)
+    program = compile_graph(fused("softmax"), {"cpu": gpu})
     (y,) = program.run([np.zeros((0, 3), np.float32)])
     assert y.shape == (0, 3)
     assert gpu.xp.started == []
 
 
 def test_entries_are_launched_in_order_on_shared_memory(gpu: Gpu) -> None:
-    program = compile_graph(fused("softmax_of_everything"), gpu)
+    program = compile_graph(fused("softmax_of_everything"), {"cpu": gpu})
     program.run([np.zeros((100, 300), np.float32)])
     assert [call[0] for call in gpu.xp.started] == [1000, 1001, 1002, 1003, 1004]
     assert [call[1] for call in gpu.xp.started] == [2, 1, 2, 1, 2]
@@ -116,14 +124,14 @@ def test_one_kernel_serves_all_ops_of_its_text(gpu: Gpu) -> None:
       %b: f32[m] = exp(%y)
       return %a, %b
     }"""
-    program = compile_graph(fuse(parse(text)), gpu)
+    program = compile_graph(fuse(parse(text)), {"cpu": gpu})
     program.run([np.zeros(3, np.float32), np.zeros(4, np.float32)])
     assert len(gpu.xp.started) == 2
     assert len(gpu.xp.loaded) == len(program.sources)
 
 
 def test_a_maximum_of_nothing_is_an_error(gpu: Gpu) -> None:
-    program = compile_graph(fused("rows_f32"), gpu)
+    program = compile_graph(fused("rows_f32"), {"cpu": gpu})
     with pytest.raises(IndexOutOfRange, match="amax"):
         program.run([np.zeros((3, 0), np.float32)])
 
