@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MOST = 1024  # threads, on machines that have fewer processors
+
 _threads: int | None = None
 _listeners: list[Callable[[int], None]] = []
 _blas: list[Any] | None = None
@@ -36,7 +38,7 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Share work over `count` threads, the caller's included: kernels and BLAS, in all threads.
 
-    Raises ValueError if `count` is less than 1. Results do not depend on it, but for the last bits
+    Raises ValueError if `count` is less than 1, or absurd. Results do not depend on it, but for the last bits
     of matrix products.
 
     >>> import jitorch as jt
@@ -53,6 +55,8 @@ def set_num_threads(count: int) -> None:
         raise TypeError(f"set_num_threads expects an int, but got {type(count).__name__}") from None
     if count < 1:
         raise ValueError(f"set_num_threads expects a positive integer, but got {count}")
+    if count > max(_MOST, _affinity()):
+        raise ValueError(f"set_num_threads expects at most {_MOST}, but got {count}")
     _threads = count
     for listener in _listeners:
         listener(count)

@@ -38,6 +38,8 @@ def test_a_blas_loaded_later_keeps_to_it_too() -> None:
 def test_at_least_one_thread() -> None:
     with pytest.raises(ValueError, match="positive integer, but got 0"):
         jt.set_num_threads(0)
+    with pytest.raises(ValueError, match="at most 1024, but got 1000000"):
+        jt.set_num_threads(10**6)
     with pytest.raises(TypeError, match="expects an int, but got float"):
         jt.set_num_threads(1.5)  # type: ignore[arg-type]
 

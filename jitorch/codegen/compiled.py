@@ -135,7 +135,7 @@ class Kernels:
         self.fastmath = fastmath
         self.by_name: dict[str, CompiledKernel] = {}
         self.written: dict[Op, tuple[Kernel, str, str]] = {}
-        self.made: dict[Value, Op] = {}  # what the programs' values are made by
+        self.made: dict[Value, Op] = {}  # what the values of the graph at hand are made by
 
     def compile(
         self,

@@ -6,7 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jitorch.codegen.compiled import sharing
+from jitorch.codegen.numba_cpu import source
+from jitorch.codegen.schedule import schedule
 from jitorch.codegen.steps import Steps
+from jitorch.codegen.strides import Makers, makers
 from jitorch.ir.core import Graph, Op
 from jitorch.passes.fuse import plan_fusion, unfuse
 from jitorch.passes.memory import MemoryPlan
@@ -28,7 +32,8 @@ class Facts:
 
 def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     """Return the facts of a compiled graph."""
-    groups = [_group(op, steps, memory) for op in graph.ops("fused")]
+    made = makers(graph)
+    groups = [_group(op, made, memory) for op in graph.ops("fused")]
     groups += [f"{kernel.name}: {op.name}{lines([op])}" for op, kernel in steps.scans.items()]
     groups += [f"one native function for the loop{lines([op])}" for op in steps.native_loops]
     taken = [f"{_name(v.hint)} takes the memory of {_name(old.hint)}" for v, old in steps.reused]
@@ -43,8 +48,9 @@ def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     )
 
 
-def _group(op: Op, steps: Steps, memory: MemoryPlan) -> str:
-    _, name, _ = steps.kernels.write(op, memory.reuse)
+def _group(op: Op, made: Makers, memory: MemoryPlan) -> str:
+    kernel = schedule(op, made)
+    name, _ = source(kernel, sharing(kernel, op, memory.reuse))
     ops = [o for o in op.blocks[0].ops if o.inputs]
     return f"{name}: {', '.join(o.name for o in ops)}{lines(ops)}"
 

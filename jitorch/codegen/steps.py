@@ -1,10 +1,11 @@
 """The steps of a plan that run native code: launches of kernels, and loops with a driver.
 
-The latter are written by `codegen/loop_steps.py`, which is imported at the first loop.
+The latter are written by `codegen/driver/steps.py`, which is imported at the first loop.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +15,19 @@ from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
 from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
-from jitorch.codegen.native import NativeFunction
+from jitorch.codegen.native import DEFAULT_FASTMATH, NativeFunction
 from jitorch.codegen.plan import Plan, PlanWriter, check_empty
 from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
+from jitorch.codegen.turned import Turning
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import symbol
 from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import BY_TAG, TensorType
 
 if TYPE_CHECKING:
-    from jitorch.codegen.driver_base import Driver
+    from jitorch.codegen.driver.base import Driver
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Steps:
 
     def plan(self, graph: Graph) -> Plan:
         """Return the plan of a graph."""
-        self.kernels.made.update(makers(graph))
+        self.kernels.made = makers(graph)
         writer = PlanWriter(graph, self.kernel, self.loop, self.scan, self.library)
         fused = [op for op in graph.block.ops if op.name == "fused"]
         self.kernels.compile_all(fused, writer.memory.reuse)
@@ -58,7 +60,8 @@ class Steps:
             return
         short = plan.constant("short", ShortFolds(op, folded, self.plan))
         lengths = [plan.size(symbol(s)) for s in folded.symbols]
-        args = "".join(f"{plan.of[v]}, " for v in op.inputs)
+        others = [plan.size(symbol(s)) for s in folded.others]
+        args = "".join(f"{a}, " for a in (*(plan.of[v] for v in op.inputs), *others))
         with plan.indented(f"if 1 < {plan.size(folded.length)} <= {folded.longest}:"):
             plan.line(f"{', '.join(names)}, = {short}(({', '.join(lengths)},), ({args}))")
         with plan.indented("else:"):
@@ -87,7 +90,12 @@ class Steps:
         grain = extent.grain(plan.size)
         first = next((i for i, s in enumerate(slots) if s.source == Step("first")), 0)
         steps = 2 * len(compiled.kernel.passes) if first else 0
-        words = [self.word(plan, op, slot, n) for slot in slots]
+        operands = [plan.of[v] for v in op.inputs]
+        for index in {s.source.index for s in slots if isinstance(s.source, Stride)}:
+            operands[index] = plan.names.own("operand")
+            plan.scope["turned"] = turning()
+            plan.line(f"{operands[index]} = turned({plan.of[op.inputs[index]]})")
+        words = [self.word(plan, op, slot, n, operands) for slot in slots]
         layout = "".join("d" if s.tag == "float" else "q" for s in slots)
         pointers = sum(s.pointer for s in slots)
         head = [str(compiled.function.address), n, grain, str(pointers), str(steps), str(first)]
@@ -102,20 +110,20 @@ class Steps:
         plan.line(f"launch(id({table}) + {BYTES}, 0, 0)  # {comment}")
         return table
 
-    def word(self, plan: PlanWriter, op: Op, slot: Slot, n: str) -> str:
+    def word(self, plan: PlanWriter, op: Op, slot: Slot, n: str, operands: Sequence[str]) -> str:
         match slot.source:
             case Input(index):
-                return f"id({plan.of[op.inputs[index]]})"
+                return f"id({operands[index]})"
             case Output(index):
                 return f"id({plan.of[op.outputs[index]]})"
             case Number(index):
-                return plan.of[op.inputs[index]]
+                return operands[index]
             case Size(value):
                 return plan.size(value)
             case Stride(index, dim):
                 t = op.inputs[index].type
                 assert isinstance(t, TensorType)
-                return f"{plan.of[op.inputs[index]]}.strides[{dim}] // {t.dtype.itemsize}"
+                return f"{operands[index]}.strides[{dim}] // {t.dtype.itemsize}"
             case Scratch(per_block):
                 name = plan.names.own("scratch")
                 plan.line(
@@ -199,6 +207,12 @@ class Steps:
 
     def loop(self, plan: PlanWriter, op: Op) -> bool:
         """Write a loop as a call of a native driver; False if it can't be one."""
-        from jitorch.codegen.loop_steps import write_loop
+        from jitorch.codegen.driver.steps import write_loop
 
         return write_loop(self, plan, op)
+
+
+@functools.cache
+def turning() -> Turning:
+    """The process's `Turning`, whose kernels stay."""
+    return Turning(Steps(Kernels(DEFAULT_FASTMATH)).plan)

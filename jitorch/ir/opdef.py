@@ -129,6 +129,12 @@ class OpDef:
         return tuple((d, 1) for d in self.axes(x, **attrs))
 
     @property
+    def moves(self) -> bool:
+        """Whether it computes nothing: its results are its operand's elements."""
+        s = self.scalar
+        return s is not None and s.float == s.int == s.bool == "{0}"
+
+    @property
     def never_raises(self) -> bool:
         """Whether the op succeeds on all tensors that its type rule takes."""
         if self.total is not None:

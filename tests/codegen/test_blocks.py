@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import jitorch as jt
+from jitorch.codegen import steps
 from jitorch.codegen.kernel import Layout
 from tests.checking import assert_same
 
@@ -42,3 +43,24 @@ def test_layout() -> None:
     (version,) = next(iter(fn._versions.values()))
     (kernel,) = version.program.kernels  # type: ignore[attr-defined]
     assert kernel.kernel.layout is Layout.BLOCKS
+
+
+def test_arguments_that_lie_across(monkeypatch: pytest.MonkeyPatch) -> None:
+    turning = steps.turning()
+    monkeypatch.setattr(turning, "plans", {})
+    fn = jt.script(lambda x: (x * 2 + 1, x.sum(0)))
+    big = jt.randn(70, 60, 50)
+    x = [
+        big.permute(2, 0, 1),
+        big.permute(1, 2, 0),
+        big.transpose(0, 2),
+        big[::2].permute(2, 1, 0),  # with gaps: read as it is
+        jt.randn(3, 4, 5).permute(2, 1, 0),  # too small to matter
+    ]
+    for each in x:
+        before = each.clone()
+        assert_same(fn(each), fn.eager(each), str(each.shape), 1e-5)
+        assert_same(each, before, "left alone")
+    orders = [(2, 0, 1), (1, 2, 0), (2, 1, 0)]
+    assert sorted(turning.plans) == sorted(("f32", order) for order in orders)
+    assert big.is_contiguous()

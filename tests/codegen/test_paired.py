@@ -99,7 +99,73 @@ def moving(u: Any, steps: int) -> Any:
     return u
 
 
+def orbit(u: Any, steps: int) -> Any:
+    x, y, count = u, u * 0.5, jt.zeros_like(u)
+    for _ in range(steps):
+        inside = x * x + y * y <= 4
+        x, y = jt.where(inside, x * x - y * y + u, x), jt.where(inside, 2 * x * y + 0.1, y)
+        count = count + inside
+    return x, y, count
+
+
+def swapped(u: Any, steps: int) -> Any:
+    a, b = u, u * 2
+    for _ in range(steps):
+        a, b = b + 1, a * 0.5
+    return a, b
+
+
+def looks_back(u: Any, steps: int) -> Any:
+    v, change = u, u.sum()
+    for _ in range(steps):
+        old = v
+        v = v * 0.5 + 1
+        change = (v - old).abs().sum()
+    return v, change
+
+
+def keeps_a_row(u: Any, steps: int) -> Any:
+    v, row = u, u[0]
+    for _ in range(steps):
+        row = v[1]
+        v = v.tanh() + 1
+    return v, row
+
+
+def with_a_neighbour(u: Any, steps: int) -> Any:
+    for _ in range(steps):
+        u = u + u.mean(0) + u[:1]
+    return u
+
+
+def collected(u: Any, steps: int) -> Any:
+    seen = [u]
+    for _ in range(steps):
+        u = u.tanh()
+        seen += [u]
+    return jt.stack(seen), u
+
+
+def inner(u: Any, steps: int) -> Any:
+    total = u * 0
+    for _ in range(steps):
+        v = u
+        for _ in range(2):
+            v = v * 0.5 + u
+        total = total + v
+        u = v
+    return u, total
+
+
+def one_row(u: Any, steps: int) -> Any:
+    u = u.clone()
+    for _ in range(steps):
+        u[2] = u[0] + u[1] * 0.5 + u[2]
+    return u
+
+
 PROGRAMS = [
+    one_row, orbit, swapped, looks_back, keeps_a_row, with_a_neighbour, collected, inner,
     smooth, rows, stepped, until_still, remembers, twice, nested, argument, two, moving,
 ]  # fmt: skip
 
@@ -128,7 +194,16 @@ def test_they_do_not_where_old_memory_is_kept_or_the_part_moves(program: Any) ->
 
 
 @pytest.mark.numba
+@pytest.mark.parametrize(("program", "over"), [(orbit, True), (looks_back, False)])
+def test_written_where_it_is_read(program: Any, over: bool) -> None:
+    code = jt.script(program).code(normal(8, 6), 3, stage="kernels")
+    assert "driver" in code
+    assert ("now_" not in code) == over
+
+
+@pytest.mark.numba
 def test_too_small_for_its_surroundings() -> None:
+    check(one_row, (normal(2, 2), 2), (normal(3, 0), 2), compiled=True, messages=False)
     check(smooth, (normal(2, 2), 2), (normal(1, 5), 0), (normal(3, 2), 1), compiled=True)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import jitorch as jt
 from jitorch.codegen.kernel import Layout
-from tests.checking import assert_same
+from tests.checking import assert_same, check
 
 pytestmark = pytest.mark.numba
 
@@ -101,3 +101,17 @@ def test_one_kernel_for_each_short_length_and_one_for_all_others() -> None:
     (version,) = next(iter(fn._versions.values()))
     layouts = [k.kernel.layout for k in version.program.kernels]  # type: ignore[attr-defined]
     assert sorted(layouts, key=str) == [Layout.ROWS, Layout.SHORT, Layout.SHORT]
+
+
+def test_sizes_that_no_operand_has() -> None:
+    def spread(x: Any, n: int) -> Any:
+        return (x.reshape(1, -1).expand(n, x.shape[0]) * 2).sum(1)
+
+    check(spread, *((jt.arange(3.0), n) for n in (1, 5, 9)), compiled=True)
+
+
+def test_views_whose_strides_have_sizes_of_their_own() -> None:
+    def rows(x: Any) -> Any:
+        return (x[0, :, :3] * 2).sum(1), (x[..., 1].t() * 2).sum(0)
+
+    check(rows, (jt.arange(60.0).reshape(3, 4, 5),), compiled=True)

@@ -34,8 +34,10 @@ def _check() -> None:
     """Raise for what is missing, before Numba fails in its own words."""
     if importlib.util.find_spec("numba_cuda") is None:
         raise _missing("numba-cuda is not installed")
-    from cuda import pathfinder
-
+    try:
+        from cuda import pathfinder
+    except ImportError:
+        raise _missing("cuda-pathfinder is not installed") from None
     for library in ("nvvm", "nvrtc"):
         try:
             pathfinder.load_nvidia_dynamic_lib(library)
@@ -45,10 +47,10 @@ def _check() -> None:
 
 def tool(name: str) -> str:
     """Return the path of a program of the toolkit."""
-    if importlib.util.find_spec("cuda.pathfinder") is None:
-        raise _missing(f"{name} was not found")
-    from cuda import pathfinder
-
+    try:
+        from cuda import pathfinder
+    except ImportError:
+        raise _missing(f"{name} was not found") from None
     found = pathfinder.find_nvidia_binary_utility(name)
     if found is None:
         raise _missing(f"{name} was not found")

@@ -41,7 +41,10 @@ class _Module:
 
 
 class Board:
-    """Where the lanes of a warp exchange values. `own()` is a thread's number and the board of its block."""
+    """Where the lanes of a warp exchange values. `own()` is a thread's number and a board of its block.
+
+    Each shuffle has a board of its own, so that none need wait until the last one was read.
+    """
 
     def __init__(
         self, own: Callable[[], tuple[Any, dict[Any, Any]]], meet: Callable[[], None]
@@ -60,9 +63,7 @@ class Board:
         thread, board = self.own()
         board[thread] = x
         self.meet()
-        found = board[other(thread)]
-        self.meet()
-        return found
+        return board[other(thread)]
 
 
 def _load_4(pointer: Any, at: Any, array: Any) -> None:
@@ -113,12 +114,16 @@ def _dispatching(name: str, names: dict[str, Any]) -> Any:
 
 def small_blocks(patch: pytest.MonkeyPatch) -> None:
     """Make blocks small: a thread of the simulator is a thread of the process."""
-    for name, value in {
-        "THREADS": 32, "MOST_THREADS": 64, "LONG_LANE": 2, "SQUARE_ROWS": 2, "MOST_BLOCKS": 3,
-    }.items():  # fmt: skip
-        patch.setattr(launch, name, value)
-    patch.setattr(launch, "PART", 96)
-    patch.setattr(folds, "PART", 96)
-    patch.setattr(launch, "LINE_PART", 70)
-    patch.setattr(scans, "LINE_PART", 70)
-    patch.setattr(folds, "MOST_THREADS", 64)
+    sizes = {
+        "THREADS": 64,
+        "MOST_THREADS": 64,
+        "LONG_LANE": 8,
+        "SQUARE_ROWS": 2,
+        "MOST_BLOCKS": 3,
+        "PART": 320,
+        "LINE_PART": 160,
+    }
+    for module in (launch, folds, scans):
+        for name, value in sizes.items():
+            if hasattr(module, name):
+                patch.setattr(module, name, value)

@@ -22,16 +22,16 @@ from tests.codegen.cuda.names import small_blocks
 from tests.codegen.support import located
 from tests.support import SPECIAL, random_arguments
 
-# Nothing, one element, less than a warp, several rounds of all blocks.
+# Nothing, one element, less than a warp; and several warps, rounds and parts.
 SMALL = [{"n": 0, "m": 3}, {"n": 3, "m": 0}, {"n": 1, "m": 1}, {"n": 5, "m": 13}]
-LARGE = [{"n": 2, "m": 150}]
+LARGE = [{"n": 2, "m": 300}]
 
 
 def sizes_of(name: str) -> list[dict[str, int]]:
     """Return what to try: a fold of several warps, which takes long, not for every dtype."""
     if name.startswith("elementwise"):
         return [{"n": 0}, {"n": 13}]
-    once = name in suite.LAYOUTS or name.endswith(("_f32", "_bool"))
+    once = name in suite.LAYOUTS or name.endswith(("_f32", "everything_bool"))
     return SMALL + LARGE if once else SMALL
 
 

@@ -98,6 +98,7 @@ def test_capabilities() -> None:
 
 def test_what_is_missing_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "cuda", None)
     toolkit._check.cache_clear()
     with pytest.raises(
         CompileError, match=r"(?s)numba-cuda is not installed.*pip install 'jitorch\[cuda\]'"

@@ -64,6 +64,7 @@ def paired_write(loop: Op, index: int, is_fixed: Callable[[Sym], bool]) -> Paire
         or not isinstance(made.type, TensorType)
         or not isinstance(shown, TensorType)
         or made.type.shape != shown.shape
+        or shown.ndim < param.type.ndim  # a row is little to copy, and a whole copy much memory
         or None in strides
         or any(used[v] != 1 for v in alone)
     ):

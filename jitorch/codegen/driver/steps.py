@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from jitorch.codegen.admit import raise_native
 from jitorch.codegen.compiled import CompiledKernel
-from jitorch.codegen.driver import write_driver
-from jitorch.codegen.driver_base import (
+from jitorch.codegen.driver.base import (
     Address,
     Arena,
     Driver,
@@ -19,7 +18,8 @@ from jitorch.codegen.driver_base import (
     OuterStride,
     Result,
 )
-from jitorch.codegen.driver_values import Unsupported
+from jitorch.codegen.driver.values import Unsupported
+from jitorch.codegen.driver.writer import write_driver
 from jitorch.codegen.launch import HEAD
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.plan import PlanWriter
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 def write_loop(steps: Steps, plan: PlanWriter, op: Op) -> bool:
     """Write a loop as a call of a native driver; False if it can't be one."""
 
-    def kernel(op: Op, strides: Mapping[Value, Strides]) -> CompiledKernel:
-        return steps.kernels.compile(op, strides=strides)
+    def kernel(
+        op: Op, strides: Mapping[Value, Strides], over: Mapping[Value, Value]
+    ) -> CompiledKernel:
+        return steps.kernels.compile(op, over, strides)
 
     try:
         driver = write_driver(op, plan.made, set(plan.sizes), kernel, plan.only_stacked)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jitorch.codegen.driver_base import Address, DriverText
-from jitorch.codegen.driver_values import Scalar, TensorRef, view
+from jitorch.codegen.driver.base import Address, DriverText
+from jitorch.codegen.driver.paired import shown_by
+from jitorch.codegen.driver.values import Scalar, TensorRef, view
 from jitorch.codegen.expression import constant, expression
 from jitorch.codegen.kernel import Input, Layout, Number, Output, Scratch, Size, Slot, Step, Stride
-from jitorch.codegen.paired import shown_by
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS
@@ -20,7 +20,10 @@ class DriverOps(DriverText):
     """Writes single ops."""
 
     def view(self, op: Op) -> TensorRef:
-        x = self.tensor(op.inputs[0])
+        return self.view_of(op, self.tensor(op.inputs[0]))
+
+    def view_of(self, op: Op, x: TensorRef) -> TensorRef:
+        """Return what a view op shows of `x`, after the checks that it needs."""
         if op.name == "select":
             self.check_index(op, x)
         return view(op, x, self.size, self.unsupported, self.slice_check)
@@ -103,7 +106,7 @@ class DriverOps(DriverText):
     def part(self, whole: TensorRef, writes: Sequence[Op]) -> TensorRef:
         """Return what a chain of writes shows of a tensor."""
         for write in writes:
-            whole = view(shown_by(write), whole, self.size, self.unsupported, self.slice_check)
+            whole = self.view_of(shown_by(write), whole)
         return whole
 
     def copy(self, target: TensorRef, source: TensorRef) -> None:
@@ -150,6 +153,9 @@ class DriverOps(DriverText):
         """Return where a result of a kernel or product goes."""
         t = v.type
         assert isinstance(t, TensorType)
+        if v in self.renewed:
+            self.env[v] = here = self.tensor(self.renewed[v])
+            return here
         if v in self.parts:
             whole, paired = self.parts[v]
             self.env[v] = part = self.part(whole, paired.writes)
@@ -166,7 +172,8 @@ class DriverOps(DriverText):
 
     def kernel(self, op: Op) -> None:
         strides = {v: self.parts[v][1].strides for v in op.outputs if v in self.parts}
-        compiled = self.compile_kernel(op, strides)
+        over = {v: self.renewed[v] for v in op.outputs if v in self.renewed}
+        compiled = self.compile_kernel(op, strides, over)
         kernel = compiled.kernel
         if any(
             not r.empty for r in (OPS[o.name].reduce for o in op.blocks[0].ops) if r is not None

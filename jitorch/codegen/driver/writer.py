@@ -17,17 +17,15 @@ What goes wrong is reported by a number in the argument table. Whatever has no p
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
-from jitorch.codegen.driver_base import CompileKernel, Driver, Outer, Result
-from jitorch.codegen.driver_ops import DriverOps
-from jitorch.codegen.driver_values import ListRef, Ref, Scalar, TensorRef
-from jitorch.codegen.paired import PairedWrite, paired_write
+from jitorch.codegen.driver.base import CompileKernel, Driver, Result
+from jitorch.codegen.driver.carried import DriverCarried
+from jitorch.codegen.driver.values import ListRef, Ref, Scalar, TensorRef
 from jitorch.ir.alias import reachable
 from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.dims import Dim, product
-from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import ListType, ScalarType, TensorType
 
@@ -47,17 +45,12 @@ def write_driver(
     return _Writer(op, outside, known, compile_kernel, private=private).driver(op)
 
 
-# More iterations than any list has room for: what `while` loops give as their number of trips.
-_MANY = 2**40
-
-
 @dataclass
-class _Writer(DriverOps):
+class _Writer(DriverCarried):
     """Writes loops, branches and lists."""
 
     private: Container[Value] = ()
     nesting: int = 0
-    given: dict[int, list[Value]] = field(default_factory=dict)
 
     # The whole.
 
@@ -103,12 +96,6 @@ class _Writer(DriverOps):
                 raise self.unsupported("a result may be a view of a tensor that is not contiguous")
         return shown
 
-    def lies_in(self, address: str, v: Value) -> str:
-        """Return the condition that an address lies in the memory of a tensor from outside."""
-        outer = self.tensor(v)
-        past = f"{outer.address} + {self.bytes(outer.type)}"
-        return f"{address} == {outer.address} or {outer.address} <= {address} < {past}"
-
     def result_slot(self, op: Op, index: int) -> str:
         t = op.outputs[index].type
         if isinstance(t, (TensorType, ListType)):
@@ -124,13 +111,13 @@ class _Writer(DriverOps):
         found = self.env[v]
         match found:
             case TensorRef():
-                if found.root in self.pairs:
-                    self.line(f"if {found.address} != {where}:")
-                    copied = f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})"
-                    self.line(f"    {copied}")
-                elif found.root not in self.mutable:
+                if found.root in self.mutable:
+                    return
+                if found.root not in self.pairs:
                     self.tell_memory(index, found.address)
-                    self.line(f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})")
+                self.line(f"if {found.address} != {where}:")
+                copied = f"copy_bytes({where}, {found.address}, {self.bytes(found.type)})"
+                self.line(f"    {copied}")
             case ListRef():
                 number = self.slot(("count", index), f"out{index}", "int", Result(index))
                 self.line(f"set_i64(args, {number}, {found.count})")
@@ -162,7 +149,7 @@ class _Writer(DriverOps):
         self.line(f"{index} = 0")
         carried: list[str] = []
         for i, (v, init) in enumerate(zip(body.params[1:], op.inputs[2:], strict=True)):
-            carried.append(self.carry_in(op, i, v, init, outermost))
+            carried.append(self.carry_in(op, i, v, init, outermost, f"{trips} > 0 and {going}"))
         roots = self.double_buffers(body)
         self.line(f"while {index} < {trips} and {going}:")
         self.depth += 1
@@ -178,198 +165,6 @@ class _Writer(DriverOps):
         self.depth -= 1
         for v, param, name in zip(op.outputs, body.params[1:], carried, strict=True):
             self.env[v] = self.renamed(self.env[param], name)
-
-    def carry_in(self, op: Op, i: int, v: Value, init: Value, outermost: bool) -> str:
-        """Write the variable of a carried value and return its name."""
-        t = v.type
-        name = self.names.new(v.hint or "carried")
-        if isinstance(t, ListType):
-            return self.carry_list(op, i, v, init, name, outermost)
-        if isinstance(t, TensorType):
-            first = self.tensor(init)
-            if first.strides is not None:
-                raise self.unsupported("a carried tensor is not contiguous at first")
-            for symbol, d in zip(t.shape, first.type.shape, strict=True):
-                self.same_size(symbol, d)
-            if self.mutation.is_changed(op, i):
-                paired = None
-                if first.root not in self.mutable:
-                    paired = paired_write(op, i, self.is_fixed)
-                if paired is not None:
-                    return self.carry_pair(i, v, first, name, outermost, paired)
-                return self.carry_memory(i, v, first, name, outermost)
-            self.line(f"{name} = {first.address}")
-            self.env[v] = TensorRef(name, first.type, None)
-            return name
-        self.line(f"{name} = {self.scalar(init)}")
-        self.env[v] = Scalar(name)
-        self.learn(t, name)
-        return name
-
-    def carry_pair(
-        self, i: int, v: Value, first: TensorRef, name: str, outermost: bool, paired: PairedWrite
-    ) -> str:
-        """Write the variables of a tensor whose two copies take turns."""
-        other = self.names.own(f"next_{v.hint or 'x'}")
-        for variable in (name, other):
-            self.line(f"{variable} = {self.room(i, first, v, outermost and variable == name)}")
-            self.line(f"copy_bytes({variable}, {first.address}, {self.bytes(first.type)})")
-        self.env[v] = TensorRef(name, first.type, None, v)
-        self.pairs[v] = other
-        self.parts[paired.made] = TensorRef(other, first.type, None), paired
-        return name
-
-    def room(self, i: int, first: TensorRef, v: Value, outermost: bool) -> str:
-        """Return the address of memory for a carried tensor: where the result goes, or new."""
-        if outermost:
-            return self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
-        return self.allocate(product(first.type.shape), first.type.dtype.itemsize, v.hint)
-
-    def carry_memory(self, i: int, v: Value, first: TensorRef, name: str, outermost: bool) -> str:
-        """Write the variable of a tensor that the loop writes to; inner loops share its memory."""
-        if first.root in self.mutable:
-            self.line(f"{name} = {first.address}")
-            self.env[v] = replace(first, address=name)
-            return name
-        self.line(f"{name} = {self.room(i, first, v, outermost)}")
-        self.line(f"copy_bytes({name}, {first.address}, {self.bytes(first.type)})")
-        self.mutable.add(v)
-        self.env[v] = TensorRef(name, first.type, None, v)
-        return name
-
-    def same_size(self, declared: Dim, actual: Dim) -> None:
-        """Let a size that the loop's parameter leaves open be what it is at first."""
-        symbol = plain(declared)
-        if symbol is not None and symbol not in self.known and symbol not in self.sizes:
-            self.sizes[symbol] = self.fixed_size(actual)
-            self.open[symbol] = actual
-        elif declared != actual and (symbol is None or self.open.get(symbol) != actual):
-            raise self.unsupported("a carried tensor changes its size")
-
-    def carry_list(self, op: Op, i: int, v: Value, init: Value, name: str, outermost: bool) -> str:
-        assert isinstance(v.type, ListType)
-        if not isinstance(v.type.item, TensorType) or v.type.item.strided:
-            raise self.unsupported(f"a {v.type} is built up")
-        if outermost:
-            self.check_trips(op)
-            count = self.slot(("length", i), f"length_{i}", "int", Outer(init))
-            buffer = self.slot(Result(i), f"p_out{i}", "pointer", Result(i))
-        else:
-            found = self.ref(init)
-            if not isinstance(found, ListRef):
-                raise self.unsupported("a list of an inner loop starts there")
-            count, buffer = found.count, found.buffer
-        self.line(f"{name} = {count}")
-        self.env[v] = ListRef(buffer, name, v.type.item)
-        return name
-
-    def check_trips(self, op: Op) -> None:
-        """Refuse a list where nothing bounds the number of iterations."""
-        made = self.outside.get(op.inputs[0])
-        trips = made.attrs.get("value") if made is not None else 0
-        if isinstance(trips, int) and trips > _MANY:
-            raise self.unsupported("a list grows in a `while` loop")
-
-    def double_buffers(self, body: Block) -> dict[int, Value]:
-        """Return, by result, the values that become the carried ones: each gets two buffers."""
-        roots: dict[int, Value] = {}
-        made = {v: op for op in body.ops for v in op.outputs}
-        for i, v in enumerate(body.results[1:]):
-            root = v
-            while root in made and OPS[made[root].name].view:
-                root = made[root].inputs[0]
-            direct = root in made and made[root].name in ("fused", "matmul")
-            if direct and isinstance(v.type, TensorType) and root not in roots.values():
-                t = root.type
-                assert isinstance(t, TensorType)
-                pair = tuple(
-                    self.allocate(product(t.shape), t.dtype.itemsize, root.hint) for _ in range(2)
-                )
-                names = (
-                    self.names.own(f"now_{root.hint or 'x'}"),
-                    self.names.own(f"next_{root.hint or 'x'}"),
-                )
-                for name, address in zip(names, pair, strict=True):
-                    self.line(f"{name} = {address}")
-                self.place[root] = names
-                roots[i] = root
-        return roots
-
-    def carry_on(self, body: Block, carried: Sequence[str], roots: dict[int, Value]) -> None:
-        """Write the end of an iteration: what it made is what the next one starts from."""
-        updates: list[tuple[str, str]] = []
-        swaps: list[tuple[str, str]] = []
-        for i, (param, v) in enumerate(zip(body.params[1:], body.results[1:], strict=True)):
-            found, mine = self.ref(v), self.env[param]
-            if v is param or self.is_written(found, mine):
-                continue
-            if isinstance(found, Scalar):
-                updates.append((carried[i], found.text))
-            elif param in self.pairs:
-                updates += [(carried[i], self.pairs[param]), (self.pairs[param], carried[i])]
-            elif isinstance(found, ListRef):
-                if not isinstance(mine, ListRef) or mine.buffer != found.buffer:
-                    raise self.unsupported("lists change places")
-                updates.append((carried[i], found.count))
-            else:
-                updates.append((carried[i], self.carry_tensor(i, param, found, roots, swaps)))
-        fresh = [self.names.own("new") for _ in updates]
-        for name, (_, text) in zip(fresh, updates, strict=True):
-            self.line(f"{name} = {text}")
-        for name, (target, _) in zip(fresh, updates, strict=True):
-            self.line(f"{target} = {name}")
-        for now, other in swaps:
-            self.line(f"swap = {now}")
-            self.line(f"{now} = {other}")
-            self.line(f"{other} = swap")
-
-    def is_written(self, found: Ref, mine: Ref) -> bool:
-        """Whether a carried tensor's next value lies where it lies itself."""
-        if not isinstance(found, TensorRef) or not isinstance(mine, TensorRef):
-            return False
-        return found.root in self.mutable and mine.root is found.root
-
-    def carry_tensor(
-        self,
-        i: int,
-        param: Value,
-        found: TensorRef,
-        roots: dict[int, Value],
-        swaps: list[tuple[str, str]],
-    ) -> str:
-        mine = self.tensor(param)
-        if found.strides is not None:
-            raise self.unsupported("a carried tensor is not contiguous")
-        for a, b in zip(mine.type.shape, found.type.shape, strict=True):
-            self.same_size(b, a)
-        if i in roots:
-            swaps.append(self.place[roots[i]])
-            return found.address
-        pair = [
-            self.allocate(product(mine.type.shape), mine.type.dtype.itemsize, param.hint)
-            for _ in range(2)
-        ]
-        now, other = self.names.own("now"), self.names.own("next")
-        self.head += [f"{now} = {pair[0]}", f"{other} = {pair[1]}"]
-        # A tensor that this iteration left alone, or took from outside, stays where it is.
-        kept = self.names.own("kept")
-        self.line(f"{kept} = {found.address}")
-        given = dict.fromkeys(v for shown in self.given.values() for v in shown)
-        stays = [f"{kept} == {mine.address}", *(self.lies_in(kept, v) for v in given)]
-        self.line(f"if not ({' or '.join(stays)}):")
-        self.line(f"    copy_bytes({now}, {found.address}, {self.bytes(mine.type)})")
-        self.line(f"    {kept} = {now}")
-        self.line(f"    {now} = {other}")
-        self.line(f"    {other} = {kept}")
-        return kept
-
-    def renamed(self, found: Ref, name: str) -> Ref:
-        match found:
-            case TensorRef():
-                return replace(found, address=name)
-            case ListRef():
-                return replace(found, count=name)
-        return Scalar(name)
 
     # Lists.
 
@@ -387,16 +182,16 @@ class _Writer(DriverOps):
                 root = made[root].inputs[0]
             found = self.env.get(base)
             direct = (
-                root in made and made[root].name in ("fused", "matmul") and root not in self.place
+                root in made
+                and made[root].name in ("fused", "matmul")
+                and root not in self.place
+                and root not in self.renewed
             )
             whole = direct and product(_shape(root)) == product(_shape(op.inputs[1]))
             if isinstance(found, ListRef) and whole and root not in self.forward:
                 self.forward[root] = self.item_address(
                     replace(found, count=_plus(found.count, before))
                 )
-
-    def item_address(self, xs: ListRef) -> str:
-        return f"{xs.buffer} + ({xs.count}) * {self.bytes(xs.item)}"
 
     def append(self, op: Op) -> None:
         xs, x = self.ref(op.inputs[0]), self.tensor(op.inputs[1])
@@ -430,6 +225,8 @@ class _Writer(DriverOps):
                 self.append(op)
             case "write":
                 self.write(op)
+            case "copy":
+                self.copy(self.output(op.output), self.tensor(op.inputs[0]))
             case "assume":
                 self.assume(op)
             case "constant" | "cast" if isinstance(op.output.type, TensorType):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Union
 
 from jitorch.codegen.compiled import CompiledKernel
-from jitorch.codegen.driver_values import Ref, Scalar, TensorRef, Unsupported
+from jitorch.codegen.driver.paired import PairedWrite
+from jitorch.codegen.driver.values import Ref, Scalar, TensorRef, Unsupported
 from jitorch.codegen.names import Names
-from jitorch.codegen.paired import PairedWrite
 from jitorch.codegen.strides import Strides
 from jitorch.errors import Loc
-from jitorch.ir.core import Op, Value, uses
+from jitorch.ir.core import Op, Value, uses, walk
 from jitorch.ir.dims import Dim, floordiv, product, python_source, substitute, symbols
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS
@@ -73,8 +73,9 @@ class Result:
     index: int
 
 
-# The kernel of a fused op, given the strides of results that are parts of other tensors.
-CompileKernel = Callable[[Op, Mapping[Value, Strides]], CompiledKernel]
+# The kernel of a fused op, given the strides of results that are parts of other tensors, and the
+# operands that results are written over.
+CompileKernel = Callable[[Op, Mapping[Value, Strides], Mapping[Value, Value]], CompiledKernel]
 
 DriverSource = Union[Outer, Known, OuterStride, Address, Arena, Result, None]
 
@@ -126,12 +127,15 @@ class DriverText:
     pairs: dict[Value | None, str] = field(default_factory=dict)
     # result of a kernel -> the tensor that it is a part of, and how
     parts: dict[Value, tuple[TensorRef, PairedWrite]] = field(default_factory=dict)
+    # result of a kernel -> the carried tensor that it is written over
+    renewed: dict[Value, Value] = field(default_factory=dict)
     checked: set[object] = field(default_factory=set)  # slices known to lie within their tensors
     messages: dict[Value, str] = field(default_factory=dict)  # strings
 
     def __post_init__(self) -> None:
         (body,) = self.loop_op.blocks
         self.uses = uses(body)
+        self.made = {v: op for op in walk(body) for v in op.outputs}
         self.mutation = Mutation(self.loop_op)
 
     # Text.
@@ -234,5 +238,5 @@ class DriverText:
                 self.sizes[symbol] = text
 
     def view(self, op: Op) -> TensorRef:
-        """Return what a view op shows; `driver_ops` does it."""
+        """Return what a view op shows; `ops` does it."""
         raise NotImplementedError

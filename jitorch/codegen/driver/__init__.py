@@ -1,0 +1,1 @@
+"""Loops as native functions; `write_loop` in `steps` is the way in."""
