@@ -28,9 +28,10 @@ class _Thread(threading.local):
     x = y = block_x = block_y = 0
     shape = Shape((1, 1), (1, 1))
     shared: dict[int, Any]
-    board: dict[Any, Any]
+    boards: dict[int, dict[Any, Any]]
     barrier: threading.Barrier | None = None
     arrays: Any
+    shuffles: Any
 
     def at(self, name: str) -> Any:
         (blocks, threads) = (self.shape.blocks, self.shape.threads)
@@ -77,10 +78,14 @@ class _Cuda:
 
 
 _CUDA = _Cuda()
-_NAMES = namespace(
-    _CUDA,
-    Board(lambda: (_here.y * _here.shape.threads[0] + _here.x, _here.board), _CUDA.syncthreads),
-)
+
+
+def _own() -> tuple[int, dict[Any, Any]]:
+    board = _here.boards.setdefault(next(_here.shuffles), {})
+    return _here.y * _here.shape.threads[0] + _here.x, board
+
+
+_NAMES = namespace(_CUDA, Board(_own, _CUDA.syncthreads))
 
 
 def start(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[Any]) -> None:
@@ -103,15 +108,15 @@ def _block(
     together: bool,
 ) -> None:
     shared: dict[int, Any] = {}
-    board: dict[Any, Any] = {}
+    boards: dict[int, dict[Any, Any]] = {}
     wide, high = shape.threads
     barrier = threading.Barrier(wide * high) if together else None
     failures: list[BaseException] = []
 
     def thread(x: int, y: int) -> None:
         _here.x, _here.y, (_here.block_x, _here.block_y) = x, y, block
-        _here.shape, _here.shared, _here.board, _here.barrier = shape, shared, board, barrier
-        _here.arrays = itertools.count()
+        _here.shape, _here.shared, _here.boards, _here.barrier = shape, shared, boards, barrier
+        _here.arrays, _here.shuffles = itertools.count(), itertools.count()
         try:
             with np.errstate(all="ignore"):
                 kernel(*arguments)

@@ -41,7 +41,10 @@ class _Module:
 
 
 class Board:
-    """Where the lanes of a warp exchange values. `own()` is a thread's number and the board of its block."""
+    """Where the lanes of a warp exchange values. `own()` is a thread's number and a board of its block.
+
+    Each shuffle has a board of its own, so that none need wait until the last one was read.
+    """
 
     def __init__(
         self, own: Callable[[], tuple[Any, dict[Any, Any]]], meet: Callable[[], None]
@@ -57,10 +60,7 @@ class Board:
         return self.from_lane(x, lambda lane: lane - below if lane % launch.WARP >= below else lane)
 
     def from_lane(self, x: Any, other: Callable[[int], int]) -> Any:
-        thread, boards = self.own()
-        # Each shuffle has a board of its own, so that none need wait until the last one was read.
-        number = boards["shuffles", thread] = boards.get(("shuffles", thread), 0) + 1
-        board = boards.setdefault(number, {})
+        thread, board = self.own()
         board[thread] = x
         self.meet()
         return board[other(thread)]
