@@ -109,6 +109,41 @@ def test_memory_stays_flat_over_loads_and_compiles(loop: Loop) -> None:
     assert resident_mb() - before < 12
 
 
+def test_several_jobs_come_back_in_their_order(loop: Loop, cache_dir: Path) -> None:
+    jobs = [
+        native.source_job(loop(f"load(p0, i) + to_f32({n})", "f32", "f32"), "kernel")
+        for n in (1, 2, 1, 3)
+    ]
+    one, two, again, three = native.cached(jobs)
+    assert one is again
+    assert len({one.address, two.address, three.address}) == 3
+    x, out = np.arange(4, dtype=np.float32), np.empty(4, np.float32)
+    table = np.array([x.ctypes.data, out.ctypes.data], np.int64)
+    for function, n in ((one, 1), (two, 2), (three, 3)):
+        function(table.ctypes.data, 0, 4)
+        np.testing.assert_array_equal(out, x + n)
+    assert native.cached(jobs[:2]) == [one, two]
+
+
+def test_a_job_that_fails_fails_alone(loop: Loop, cache_dir: Path) -> None:
+    good = native.source_job(loop("load(p0, i) * to_f32(7)", "f32", "f32"), "kernel")
+    bad = native.source_job(loop("nothing_of_the_kind(i)", "f32"), "kernel")
+    with pytest.raises(Exception, match="nothing_of_the_kind"):
+        native.cached([good, bad])
+    assert native.cached([good])[0].address
+
+
+def test_nothing_is_kept_of_a_compilation() -> None:
+    text = "define void @kernel(i64 %args, i64 %lo, i64 %hi) {\n  ret void\n}\n"
+    for _ in range(20):
+        native.compile_llvm([text], "kernel")
+    before = resident_mb()
+    for _ in range(200):
+        native.compile_llvm([text], "kernel")
+    gc.collect()
+    assert resident_mb() - before < 4  # pass managers alone would take 14
+
+
 def test_memory_cache_keys_on_text_and_flags(loop: Loop) -> None:
     one, two = (loop(f"load(p0, i) + to_f32({k}.0)", "f32", "f32") for k in (1, 2))
     first = native.compile_kernel(one, "kernel")
