@@ -108,6 +108,13 @@ def orbit(u: Any, steps: int) -> Any:
     return x, y, count
 
 
+def unread(u: Any, steps: int) -> Any:
+    x = u + 1
+    for _ in range(steps):
+        x = u * 2 - 1
+    return x
+
+
 def swapped(u: Any, steps: int) -> Any:
     a, b = u, u * 2
     for _ in range(steps):
@@ -165,7 +172,7 @@ def one_row(u: Any, steps: int) -> Any:
 
 
 PROGRAMS = [
-    one_row, orbit, swapped, looks_back, keeps_a_row, with_a_neighbour, collected, inner,
+    one_row, unread, orbit, swapped, looks_back, keeps_a_row, with_a_neighbour, collected, inner,
     smooth, rows, stepped, until_still, remembers, twice, nested, argument, two, moving,
 ]  # fmt: skip
 

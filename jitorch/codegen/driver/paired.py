@@ -66,7 +66,7 @@ def paired_write(loop: Op, index: int, is_fixed: Callable[[Sym], bool]) -> Paire
         or made.type.shape != shown.shape
         or shown.ndim < param.type.ndim  # a row is little to copy, and a whole copy much memory
         or None in strides
-        or any(used[v] != 1 for v in alone)
+        or any(used.get(v) != 1 for v in alone)
     ):
         return None
     others = [v for k, v in enumerate(body.results) if k != index + 1]

@@ -16,7 +16,7 @@ from jitorch.codegen.compiled import sharing
 from jitorch.codegen.schedule import schedule
 from jitorch.codegen.strides import Makers
 from jitorch.ir.alias import shared
-from jitorch.ir.core import Block, Op, Value, free_values, uses, walk
+from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.types import TensorType
 
 
@@ -32,7 +32,6 @@ def renewed_by(loop: Op, index: int, made: Makers) -> Value | None:
         or not isinstance(t, TensorType)
         or t.ndim == 0
         or result.type != t
-        or uses(body)[param] == 0
         or not _dies(body, param, op)
     ):
         return None
