@@ -11,14 +11,24 @@ import numpy as np
 from jitorch import errors
 
 
-def as_tensor(x: Any, dtype: np.dtype[Any], strided: bool) -> np.ndarray[Any, Any]:
-    """Return `x` as an array of `dtype`, contiguous unless `strided`."""
-    array = np.asarray(x)
-    if array.dtype != dtype:
-        array = array.astype(dtype)
-    if not strided and not array.flags.c_contiguous:
-        array = array.copy(order="C")
-    return array
+def as_tensor_of(xp: Any) -> Callable[[Any, np.dtype[Any], bool], Any]:
+    """Return `as_tensor(x, dtype, strided)` for an array module.
+
+    It gives `x` as an array of `dtype`, contiguous unless `strided`.
+    """
+
+    def as_tensor(x: Any, dtype: np.dtype[Any], strided: bool) -> Any:
+        array = xp.asarray(x)
+        if array.dtype != dtype:
+            array = array.astype(dtype)
+        if not strided and not array.flags.c_contiguous:
+            array = array.copy(order="C")
+        return array
+
+    return as_tensor
+
+
+as_tensor = as_tensor_of(np)
 
 
 def as_scalar(eager: Callable[..., Any]) -> Callable[..., Any]:

@@ -273,7 +273,7 @@ class PlanWriter:
         scalars = definition.promote is not None and all(
             isinstance(v.type, ScalarType) for v in op.inputs
         )
-        function = self.library_call(definition)
+        function = self.function(op)
         call = self.constant(f"op_{op.name}", as_scalar(function) if scalars else function)
         attrs = [f"{k}={self.attribute(a)}" for k, a in op.attrs.items()]
         operands = [self.operand(op, v) for v in op.inputs]
@@ -286,6 +286,10 @@ class PlanWriter:
         for v, name in zip(op.outputs, names, strict=True):
             self.admit(v, name, definition.view)
             self.bind(v.type, name)
+
+    def function(self, op: Op) -> Callable[..., Any]:
+        """Return the function that carries out an op of the library."""
+        return self.library_call(OPS[op.name])
 
     def module(self, op: Op) -> str:
         """Return the name of the array module that carries out an op."""

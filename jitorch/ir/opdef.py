@@ -37,6 +37,9 @@ class Scalar:
         return found
 
 
+ITSELF = Scalar(float="{0}", int="{0}", bool="{0}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reduce:
     """A reduction as a fold: `acc = init`, then `acc = step` for each element.
@@ -131,8 +134,7 @@ class OpDef:
     @property
     def moves(self) -> bool:
         """Whether it computes nothing: its results are its operand's elements."""
-        s = self.scalar
-        return s is not None and s.float == s.int == s.bool == "{0}"
+        return self.scalar == ITSELF
 
     @property
     def never_raises(self) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitorch.ir.opdef import Scalar
+from jitorch.ir.opdef import ITSELF, Scalar
 from jitorch.ir.promotion import common, floating
 from jitorch.ops.families import unary
 from jitorch.ops.rules import magnitude, numeric
 
 __all__ = ["angle", "conj", "imag", "real", "sgn"]
 
-_ITSELF = Scalar(float="{0}", int="{0}", bool="{0}")
-
 real = unary(
-    "real", lambda xp, x: xp.real(x).copy(), _ITSELF,
+    "real", lambda xp, x: xp.real(x).copy(), ITSELF,
     "Return the real part.", promote=common, result=magnitude, inplace=False,
 )  # fmt: skip
 imag = unary(
@@ -23,7 +21,7 @@ imag = unary(
     promote=common, result=magnitude, inplace=False,
 )  # fmt: skip
 conj = unary(
-    "conj", lambda xp, x: x.copy() if x.dtype.kind == "b" else xp.conj(x), _ITSELF,
+    "conj", lambda xp, x: x.copy() if x.dtype.kind == "b" else xp.conj(x), ITSELF,
     "Return the complex conjugate.", promote=common, inplace=False, methods=("conj_physical",),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from jitorch.ir import dims as D
-from jitorch.ir.opdef import OpDef, Scalar, register
+from jitorch.ir.opdef import ITSELF, OpDef, register
 from jitorch.ir.promotion import numpy_rules
 from jitorch.ir.shapes import axes, axis, broadcast, slice_bounds
 from jitorch.ir.types import Type
@@ -46,7 +46,7 @@ copy_op = register(
         total=True,
         eager=lambda xp, x: xp.array(x, order="C"),
         infer=_contiguous_infer,
-        scalar=Scalar(float="{0}", int="{0}", bool="{0}"),
+        scalar=ITSELF,
         samples=lambda: [((x,), {}) for x in (ramp(2, 3), strided(), ramp(0, 3))],
     )
 )

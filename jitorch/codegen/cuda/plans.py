@@ -50,7 +50,7 @@ class GpuPlanWriter(PlanWriter):
             "xp": xp,
             "empty": xp.empty,
             "there": xp.asarray,
-            "as_tensor": as_tensor(xp),
+            "as_tensor": admit.as_tensor_of(xp),
             "as_host_tensor": admit.as_tensor,
             "writable": lambda view: view,  # on a GPU every view is
             "address": machines[self.home].address,
@@ -90,15 +90,13 @@ class GpuPlanWriter(PlanWriter):
 
     # Ops of the library.
 
-    def library(self, op: Op) -> None:
+    def function(self, op: Op) -> Callable[..., Any]:
         definition = OPS[op.name]
         if not self.device(op):
-            self.library_call = lambda definition: on_host(definition.eager)
-        else:
-            with at(op.loc):
-                require_portable(definition)
-            self.library_call = lambda definition: definition.eager
-        super().library(op)
+            return on_host(definition.eager)
+        with at(op.loc):
+            require_portable(definition)
+        return definition.eager
 
     def module(self, op: Op) -> str:
         return "xp" if self.device(op) else "np"
@@ -125,20 +123,6 @@ class GpuPlanWriter(PlanWriter):
         for v, inside in zip(op.outputs, body.results, strict=True):
             made = self.of[inside]  # perhaps a view of an operand; results of a group never are
             self.line(f"{self.define(v)} = np.array({made}, order='C')")
-
-
-def as_tensor(xp: Any) -> Callable[[Any, Any, bool], Any]:
-    """Return what gives a library's result exactly its type, as `codegen/admit.py` does."""
-
-    def as_tensor(x: Any, dtype: Any, strided: bool) -> Any:
-        array = xp.asarray(x)
-        if array.dtype != dtype:
-            array = array.astype(dtype)
-        if not strided and not array.flags.c_contiguous:
-            array = array.copy(order="C")
-        return array
-
-    return as_tensor
 
 
 def on_host(eager: Callable[..., Any]) -> Callable[..., Any]:
