@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +33,14 @@ class Outcome:
         return None if value is None else float(value)
 
 
+@functools.cache
+def _byte_code() -> str:
+    """The folder where the processes keep byte code, until this one ends."""
+    folder = tempfile.mkdtemp(prefix="bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def run(
     command: Sequence[str], *, cache: str, timeout: float = 600, env: Mapping[str, str] = NOTHING
 ) -> Outcome:
@@ -38,6 +50,9 @@ def run(
     whether a start is cold or warm.
     """
     environment = os.environ | {
+        # As packages are that pip installed: with byte code.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": _byte_code(),
         "JITORCH_CACHE_DIR": f"{cache}/jitorch",
         "JAX_COMPILATION_CACHE_DIR": f"{cache}/jax",
         # JAX keeps what took a second to compile. Here it is to keep everything, like the others.

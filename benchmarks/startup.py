@@ -28,6 +28,8 @@ def first_calls(names: Sequence[str], repeats: int, step: Step) -> Section:
     data: dict[str, dict[str, Any]] = {}
     for name in compilers(names):
         cold, warm = [], []
+        with tempfile.TemporaryDirectory(prefix="bench-") as cache:
+            child("first-call", name, cache=cache)  # the files are in memory after this
         for _ in range(repeats):
             step(f"first call, {name}")
             with tempfile.TemporaryDirectory(prefix="bench-") as cache:

@@ -224,6 +224,7 @@ class _Matmul:
 def _matmul(tag: str) -> Any:
     from llvmlite import ir
 
+    from jitorch.codegen.casts import convert
     from jitorch.codegen.emit import intrinsic
     from jitorch.codegen.numba_api import types
 
@@ -235,11 +236,10 @@ def _matmul(tag: str) -> Any:
 
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
             numbers = [
-                context.cast(builder, v, t, types.int64)
-                for v, t in zip(values, sig.args, strict=True)
+                convert(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
             ]
             builder.call(writer.function(builder.module), numbers)
-            return context.get_dummy_value()
+            return None
 
         return types.void(*operands), emit
 

@@ -29,6 +29,7 @@ HALF, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 BYTES = I8.as_pointer()
 
 Define = Callable[..., Any]
+Emit = Callable[[Any, Any, Any, Any], Any]  # (context, builder, signature, values) -> value
 _numbers = itertools.count()
 
 
@@ -38,8 +39,22 @@ class Intrinsic:
     def __init__(self, define: Define, *, literal: bool = True) -> None:
         self.define = define
         self.literal = literal
+        self.found: dict[tuple[Any, ...], tuple[Any, Emit]] = {}
         self._numba_type_ = IntrinsicType(self)
         functools.update_wrapper(self, define)
+
+    def typed(self, args: tuple[Any, ...]) -> tuple[Any, Emit]:
+        """The signature for arguments of these types, and what emits the call.
+
+        Raises Numba's TypingError for types that the operation does not take.
+        """
+        if args not in self.found:
+            given = args if self.literal else tuple(types.unliteral(each) for each in args)
+            found = self.define(None, *given)
+            if found is None:
+                raise errors.TypingError(f"{self} does not take {args}")
+            self.found[args] = found
+        return self.found[args]
 
     def __call__(self, *args: object) -> Any:
         raise TypeError(f"{self} is for compiled kernels only")
@@ -61,12 +76,7 @@ class IntrinsicType(types.Callable):  # type: ignore[misc]  # numba is untyped
         super().__init__(name=f"{owner}#{next(_numbers)}")
 
     def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
-        if not self.owner.literal:
-            args = [types.unliteral(each) for each in args]
-        found = None if kws else self.owner.define(context, *args)
-        if found is None:
-            raise errors.TypingError(f"{self.owner} does not take {args}")
-        return found[0]
+        return self.owner.typed(tuple(args))[0]
 
     def get_call_signatures(self) -> tuple[list[Any], bool]:
         return [], False
@@ -76,7 +86,7 @@ class IntrinsicType(types.Callable):  # type: ignore[misc]  # numba is untyped
 
     def emitter(self, context: Any, sig: Any) -> Callable[..., Any]:
         """The function that emits a call of signature `sig`."""
-        _, emit = self.owner.define(context.typing_context, *sig.args)
+        _, emit = self.owner.typed(tuple(sig.args))
 
         def call(builder: Any, values: Any, loc: Any = None) -> Any:
             return emit(context, builder, sig, values)

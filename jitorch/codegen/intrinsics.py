@@ -30,7 +30,7 @@ from llvmlite import ir
 from jitorch.codegen import blas, casts, numeric
 from jitorch.codegen.casts import convert
 from jitorch.codegen.emit import BYTES, F32, F64, HALF, I8, I64, intrinsic
-from jitorch.codegen.numba_api import errors, extending, models, types
+from jitorch.codegen.numba_api import errors, types
 
 # dtype tag -> (LLVM type in memory, Numba type in registers)
 ELEMENTS: dict[str, tuple[Any, Any]] = {
@@ -52,16 +52,6 @@ class SlotPointer(types.Type):  # type: ignore[misc]  # numba is untyped
     def __init__(self, tag: str, slot: int) -> None:
         self.tag, self.slot = tag, slot
         super().__init__(name=f"SlotPointer({tag}, {slot})")
-
-
-class _SlotPointerModel(models.PrimitiveModel):  # type: ignore[misc]
-    """An opaque LLVM pointer."""
-
-    def __init__(self, manager: Any, fe_type: Any) -> None:
-        super().__init__(manager, fe_type, BYTES)
-
-
-extending.register_model(SlotPointer)(_SlotPointerModel)
 
 
 # ---------------------------------------------------------------------------------- alias scopes
@@ -121,7 +111,7 @@ def _table_reader(result: Any, llvm_type: Any) -> Callable[..., Any]:
 
     def arg(typingctx: Any, args: Any, k: Any) -> Any:
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            index = context.cast(builder, values[1], sig.args[1], types.int64)
+            index = convert(builder, values[1], sig.args[1], types.int64)
             value = builder.load(_slot_address(builder, values[0], index, llvm_type))
             _tag_alias(builder, value, _TABLE_SLOT)
             return value
@@ -136,11 +126,11 @@ def _table_writer(register: Any) -> Callable[..., Any]:
 
     def set_slot(typingctx: Any, args: Any, k: Any, v: Any) -> Any:
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            index = context.cast(builder, values[1], sig.args[1], types.int64)
+            index = convert(builder, values[1], sig.args[1], types.int64)
             value = convert(builder, values[2], sig.args[2], register)
             done = builder.store(value, _slot_address(builder, values[0], index, value.type))
             _tag_alias(builder, done, _TABLE_SLOT)
-            return context.get_dummy_value()
+            return None
 
         return types.void(args, k, v), emit
 
@@ -174,9 +164,9 @@ ARG_PTR = {f"arg_ptr_{tag}": intrinsic(_pointer_reader(tag)) for tag in ELEMENTS
 # --------------------------------------------------------------------------------- load and store
 
 
-def _element(context: Any, builder: Any, pointer: Any, p: Any, index_type: Any, i: Any) -> Any:
+def _element(builder: Any, pointer: Any, p: Any, index_type: Any, i: Any) -> Any:
     """Address of element i. The offset is taken modulo 2**64: a negative stride needs no test."""
-    index = i if index_type.bitwidth == 64 else context.cast(builder, i, index_type, types.int64)
+    index = convert(builder, i, index_type, types.int64)
     return builder.gep(builder.bitcast(p, ELEMENTS[pointer.tag][0].as_pointer()), [index])
 
 
@@ -188,7 +178,7 @@ def load(typingctx: Any, p: Any, i: Any) -> Any:
     register = ELEMENTS[p.tag][1]
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        where = _element(context, builder, p, values[0], sig.args[1], values[1])
+        where = _element(builder, p, values[0], sig.args[1], values[1])
         value = builder.load(where)
         _tag_alias(builder, value, p.slot)
         if p.tag == "bool":
@@ -206,7 +196,7 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
     register = ELEMENTS[p.tag][1]
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        where = _element(context, builder, p, values[0], sig.args[1], values[1])
+        where = _element(builder, p, values[0], sig.args[1], values[1])
         if p.tag == "f16":
             value = casts.to_half(builder, values[2], sig.args[2])
         else:
@@ -215,7 +205,7 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
             value = builder.zext(value, I8)
         done = builder.store(value, where)
         _tag_alias(builder, done, p.slot)
-        return context.get_dummy_value()
+        return None
 
     return types.void(p, i, v), emit
 
@@ -237,9 +227,9 @@ def ptr_address(typingctx: Any, p: Any) -> Any:
 ENTRY = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
 
 
-def _integers(context: Any, builder: Any, sig: Any, values: Any) -> list[Any]:
+def _integers(builder: Any, sig: Any, values: Any) -> list[Any]:
     """The operands of a call as i64 values."""
-    return [context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)]
+    return [convert(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)]
 
 
 @intrinsic
@@ -247,10 +237,10 @@ def call_kernel(typingctx: Any, addr: Any, args: Any, lo: Any, hi: Any) -> Any:
     """call_kernel(addr, args, lo, hi): call the compiled entry at address `addr`."""
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        numbers = _integers(context, builder, sig, values)
+        numbers = _integers(builder, sig, values)
         kernel = builder.inttoptr(numbers[0], ENTRY.as_pointer())
         builder.call(kernel, numbers[1:])
-        return context.get_dummy_value()
+        return None
 
     return types.void(addr, args, lo, hi), emit
 
@@ -270,8 +260,8 @@ def external_call(symbol: str, arity: int) -> Any:
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         ftype = ir.FunctionType(ir.VoidType(), [I64] * arity)
         function = builder.module.globals.get(symbol) or ir.Function(builder.module, ftype, symbol)
-        builder.call(function, _integers(context, builder, sig, values))
-        return context.get_dummy_value()
+        builder.call(function, _integers(builder, sig, values))
+        return None
 
     return intrinsic(define)
 

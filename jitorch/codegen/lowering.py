@@ -1,4 +1,4 @@
-"""Kernel source to LLVM text, by Numba: parsing, typing and lowering, and none of its execution.
+"""Kernel source to LLVM text: `nest` emits the instructions, inside a function that Numba compiles.
 
 Numba's own code library optimises a module several times over and hands it to an execution engine
 that keeps it for ever. The library here only collects the text; `native` optimises it once and
@@ -7,6 +7,7 @@ makes an object file of it. Importing this module imports Numba.
 
 from __future__ import annotations
 
+import ast
 import functools
 import linecache
 from collections.abc import Mapping
@@ -14,21 +15,19 @@ from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen.emit import Intrinsic, IntrinsicType
+from jitorch.codegen.emit import Intrinsic
 from jitorch.codegen.native import target_machine
+from jitorch.codegen.nest import emit_nest
 from jitorch.codegen.numba_api import (
     codegen,
     compiler,
     cpu,
+    errors,
     extending,
     fastmathpass,
     funcdesc,
     lowering,
     machinery,
-    mathdecl,
-    mathimpl,
-    registry,
-    templates,
     typed_passes,
     types,
     typing,
@@ -36,23 +35,22 @@ from jitorch.codegen.numba_api import (
     utils,
 )
 
-# Numba's contexts keep something of every compilation; new ones cost 60 ms.
+# Numba's contexts keep something of every compilation.
 _COMPILES_PER_CONTEXT = 200
 
 
 class _TextLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # numba is untyped
-    """Collects the LLVM text of one function and of what it calls."""
+    """Collects the LLVM text of one function."""
 
     def __init__(self, owner: Any, name: str) -> None:
         super().__init__(owner, name)
         self.texts: list[str] = []
-        self.links: list[Any] = []
 
     def add_ir_module(self, ir_module: Any) -> None:
         self.texts.append(str(ir_module))
 
     def add_linking_library(self, library: Any) -> None:
-        self.links.append(library)
+        raise NotImplementedError("kernels link to nothing")
 
     def finalize(self) -> None:
         self._finalized = True
@@ -65,21 +63,6 @@ class _TextLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # numba is untyp
 
     def get_asm_str(self) -> str:
         raise NotImplementedError("a text library has no assembly")
-
-    def modules(self) -> list[str]:
-        """The text of this function and of everything linked to it, each once."""
-        seen: dict[int, list[str]] = {}
-        todo: list[Any] = [self]
-        while todo:
-            library = todo.pop()
-            if id(library) in seen:
-                continue
-            if isinstance(library, _TextLibrary):
-                seen[id(library)] = library.texts
-                todo.extend(library.links)
-            else:  # a function compiled by Numba itself, for the body of an overload
-                seen[id(library)] = [str(library._get_module_for_linking())]
-        return [text for texts in seen.values() for text in texts]
 
 
 class _TextCodegen(codegen.Codegen):  # type: ignore[misc]
@@ -103,82 +86,32 @@ class _TextCodegen(codegen.Codegen):  # type: ignore[misc]
 
 
 class _Typing(typing.Context):  # type: ignore[misc]
-    """Types of scalars, tuples, ranges and `math`.
+    """Types of calls of intrinsics, which know their own: Numba's registries take 60 ms to load."""
 
-    Overloaded methods and attributes (of arrays, strings, ...) are left out: a single one of them
-    makes Numba load all of its own array library.
-    """
-
-    def init(self) -> None:
-        self._calls: dict[Any, Any] = {}
-
-    def load_additional_registries(self) -> None:
-        self.install_registry(mathdecl.registry)
-
-    def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        """The signature of a call. Arithmetic comes in few types, so these are remembered."""
-        if kws or isinstance(func, types.Type):
-            return super().resolve_function_type(func, args, kws)
-        key = (func, args)
-        if key not in self._calls:
-            self._calls[key] = super().resolve_function_type(func, args, kws)
-        return self._calls[key]
-
-    def install_registry(self, registry: Any) -> None:
-        if registry in self._registries:
-            return
-        loader = self._registries[registry] = templates.RegistryLoader(registry)
-        for template in loader.new_registrations("functions"):
-            self.insert_function(template(self))
-        for template in loader.new_registrations("attributes"):
-            if not issubclass(template, templates._OverloadAttributeTemplate):
-                self.insert_attributes(template(self))
-        for value, kind in loader.new_registrations("globals"):
-            known = self._lookup_global(value)
-            if known is not None:
-                self._remove_global(value)
-            self.insert_global(value, kind if known is None else known.augment(kind))
+    def refresh(self) -> None:
+        pass
 
 
 class _Context(cpu.CPUContext):  # type: ignore[misc]
-    """Numba's CPU target for scalars, tuples, ranges and `math`: no arrays and no run time."""
+    """Numba's CPU target for calls of intrinsics: no arrays, no operators and no run time."""
 
     def init(self) -> None:
         self.is32bit = utils.MACHINE_BITS == 32
         self._internal_codegen = _TextCodegen()
-        self._sizes: dict[str, int] = {}
 
-    def load_additional_registries(self) -> None:
-        # Importing these (above) filled the registry of builtins that Numba installs after this.
-        self.install_registry(mathimpl.registry)
+    def refresh(self) -> None:
+        pass
 
     def post_lowering(self, mod: Any, library: Any) -> None:
         """Add the fast-math flags; Numba also links its run time here."""
         if self.fastmath:
             fastmathpass.rewrite_module(mod, self.fastmath)
 
-    def get_abi_sizeof(self, ty: Any) -> int:
-        """The size of a type in bytes. There are few types, and asking LLVM may take long."""
-        key = str(ty)
-        if key not in self._sizes:
-            self._sizes[key] = super().get_abi_sizeof(ty)
-        return self._sizes[key]
-
     def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
-        if isinstance(fn, IntrinsicType):
-            return fn.emitter(self, sig)
-        try:
-            return super().get_function(fn, sig, _firstcall=_firstcall)
-        except NotImplementedError:
-            # A builtin written in Python, such as min(): Numba's own target has compiled its body.
-            key = fn.get_impl_key(sig) if isinstance(fn, types.Callable) else fn
-            self._defns[key] = registry.cpu_target.target_context._defns[key]
-            return super().get_function(fn, sig, _firstcall=False)
+        return fn.emitter(self, sig)
 
     def get_constant_generic(self, builder: Any, ty: Any, val: Any) -> Any:
-        if isinstance(ty, IntrinsicType):
-            return self.get_dummy_value()
-        return super().get_constant_generic(builder, ty, val)
+        return self.get_dummy_value()
 
 
 @machinery.register_pass(mutates_CFG=True, analysis_only=False)
@@ -212,8 +145,7 @@ class _Lowering(machinery.LoweringPass):  # type: ignore[misc]
         return True
 
 
-# Numba's passes less those for closures, inlining, array rewrites and reports, and less SSA form: a
-# variable of a kernel has one type wherever it is set.
+# Numba's passes less those for closures, inlining, array rewrites, SSA form and reports.
 _PASSES = (
     untyped_passes.TranslateByteCode,
     untyped_passes.FixupArgs,
@@ -288,20 +220,46 @@ def lower(
     fastmath: frozenset[str],
     filename: str,
 ) -> list[str]:
-    """The LLVM modules (text) of function `entry` of `source`; the first defines symbol `entry`."""
+    """The LLVM modules (text) of function `entry` of `source`; the first defines symbol `entry`.
+
+    Raises TypingError for source that has no meaning as a kernel.
+    """
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    scope = {name: _adapt(value) for name, value in namespace.items()}
-    scope["__name__"] = "jitorch.generated"
-    exec(compile(source, filename, "exec"), scope)
+    nest = _nest(_function(source, entry, filename), namespace)
+
+    def kernel(args: int, lo: int, hi: int) -> None:
+        nest(args, lo, hi)
+
     typing_context, target_context = _typing_and_target()
     mangled, library = compiler.compile_extra(
         typing_context,
         target_context,
-        scope[entry],
+        kernel,
         (types.int64,) * 3,
         types.void,
         _flags(fastmath),
         {},
         pipeline_class=_KernelCompiler,
     )
-    return [_WRAPPER.format(entry=entry, mangled=mangled), *library.modules()]
+    return [_WRAPPER.format(entry=entry, mangled=mangled), *library.texts]
+
+
+def _function(source: str, entry: str, filename: str) -> ast.FunctionDef:
+    for node in ast.parse(source, filename).body:
+        if isinstance(node, ast.FunctionDef) and node.name == entry:
+            return node
+    raise errors.TypingError(f"the source has no function '{entry}'")
+
+
+def _nest(tree: ast.FunctionDef, namespace: Mapping[str, object]) -> Intrinsic:
+    """The whole kernel as one operation (args, lo, hi)."""
+    names = {name: _adapt(value) for name, value in namespace.items()}
+
+    def define(typing_context: Any, *operands: Any) -> Any:
+        def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            builder.call(emit_nest(builder.module, f"{tree.name}.nest", tree, names), values)
+            return context.get_dummy_value()
+
+        return types.void(*operands), emit
+
+    return Intrinsic(define)

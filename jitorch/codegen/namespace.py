@@ -127,7 +127,7 @@ def _poke(tag: str) -> Any:
             if tag == "bool":
                 value = builder.zext(value, memory)
             builder.store(value, builder.inttoptr(values[0], memory.as_pointer()))
-            return context.get_dummy_value()
+            return None
 
         return types.void(address, v), emit
 
@@ -140,7 +140,7 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         target, source, count = (
-            context.cast(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
+            convert(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
         )
         pointer = ir.IntType(8).as_pointer()
         ftype = ir.FunctionType(ir.VoidType(), [pointer, pointer, I64, ir.IntType(1)])
@@ -148,7 +148,7 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
         move = builder.module.globals.get(name) or ir.Function(builder.module, ftype, name)
         operands = [builder.inttoptr(target, pointer), builder.inttoptr(source, pointer), count]
         builder.call(move, [*operands, ir.Constant(ir.IntType(1), 0)])
-        return context.get_dummy_value()
+        return None
 
     return types.void(target, source, count), emit
 

@@ -25,16 +25,7 @@ fastmathpass = _module("numba.core.fastmathpass")
 funcdesc = _module("numba.core.funcdesc")
 lowering = _module("numba.core.lowering")
 machinery = _module("numba.core.compiler_machinery")
-mathdecl = _module("numba.core.typing.mathdecl")
-mathimpl = _module("numba.cpython.mathimpl")
-registry = _module("numba.core.registry")
-templates = _module("numba.core.typing.templates")
 typed_passes = _module("numba.core.typed_passes")
 typing = _module("numba.core.typing")
 untyped_passes = _module("numba.core.untyped_passes")
 utils = _module("numba.core.utils")
-
-# Importing these registers how scalars, ranges and tuples are lowered.
-for _name in ("builtins", "iterators", "numbers", "rangeobj", "tupleobj"):
-    _module(f"numba.cpython.{_name}")
-_module("numba.core.optional")

@@ -48,7 +48,7 @@ def _binary(kind: Any, build: Callable[[Any, Any, Any, Any], Any]) -> Any:
     return intrinsic(binary)
 
 
-def _divide(builder: Any, kind: Any, a: Any, b: Any) -> tuple[Any, Any]:
+def divide(builder: Any, kind: Any, a: Any, b: Any) -> tuple[Any, Any]:
     """Floor quotient and remainder; division by 0 gives (0, 0), of INT_MIN by -1 (INT_MIN, 0)."""
     zero, one = ir.Constant(a.type, 0), ir.Constant(a.type, 1)
     by_zero = builder.icmp_unsigned("==", b, zero)
@@ -218,8 +218,8 @@ def _accumulate(integer: str, floating: str) -> Any:
     return intrinsic(racc)
 
 
-floordiv = _binary(types.Integer, lambda *x: _divide(*x)[0])
-mod = _binary(types.Integer, lambda *x: _divide(*x)[1])
+floordiv = _binary(types.Integer, lambda *x: divide(*x)[0])
+mod = _binary(types.Integer, lambda *x: divide(*x)[1])
 shl = _binary(types.Integer, _shift_left)
 shr = _binary(types.Integer, _shift_right)
 ffloordiv = _binary(types.Float, lambda *x: _float_divmod(*x)[0])

@@ -17,6 +17,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from jitorch.codegen.casts import convert
 from jitorch.codegen.emit import F32, F64, I32, call_llvm, intrinsic
 from jitorch.codegen.intrinsics import ELEMENTS, SlotPointer
 from jitorch.codegen.numba_api import types
@@ -42,7 +43,7 @@ def _running(step: str) -> Any:
         name = floating if is_float else integer
 
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            index = context.cast(builder, values[2], sig.args[2], types.int64)
+            index = convert(builder, values[2], sig.args[2], types.int64)
             count = int(lanes.literal_value)
             block = _Block(builder, name, neutral if is_float else int(neutral))
             memory = ir.VectorType(ELEMENTS[source.tag][0], count)

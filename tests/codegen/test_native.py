@@ -72,6 +72,56 @@ def test_control_flow_of_python(run_kernel: Any) -> None:
     assert out[0] == want
 
 
+def test_names_end_with_their_block_unless_bound_elsewhere(run_kernel: Any) -> None:
+    source = (
+        "def kernel(args, lo, hi):\n"
+        "    out = arg_ptr_f64(args, 0)\n"
+        "    i = lo - 1\n"
+        "    last = 0.0\n"
+        "    for i in range(lo, hi):\n"
+        "        half = i / 2\n"
+        "        if half > 3 and not i == 8:\n"
+        "            continue\n"
+        "        last = -half\n"
+        "    hi, lo = lo, hi\n"
+        "    store(out, 0, last)\n"
+        "    store(out, 1, i)\n"
+        "    store(out, 2, hi)\n"
+        "    store(out, 3, 1 < 2 <= 2 != 3)\n"
+        "    store(out, 4, ~lo ^ 3 | 8)\n"
+        "    store(out, 5, -7 // 2 * 10 + -7 % 4)\n"
+    )
+    out = np.zeros(6)
+    run_kernel(source, 10, out)
+    assert out.tolist() == [-4.0, 9.0, 0.0, 1.0, ~10 ^ 3 | 8, -39.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("x = 1\n    x = 1.5", "'x' is of int64 and is given float64"),
+        ("if lo:\n        x = 1\n    y = x", "'x' is not defined\n  line 4: y = x"),
+        ("x = lo ** 2", "no meaning in a kernel: Pow"),
+        ("x = [lo]", r"no meaning in a kernel: \[lo\]"),
+        ("for x in lo:\n        pass", "no meaning in a kernel: for x in lo"),
+        ("x = 'text'", "'text' has no place in a kernel"),
+        ("x = ~1.5", "no meaning in a kernel: Invert"),
+        ("x = 1.5 // 2", "floats are divided by `ffloordiv`"),
+        ("x = 1.5 & 2", "no bits of float64"),
+        ("x = to_u64(1) + lo", "no whole number holds all of uint64 and int64"),
+        ("x = 1 if lo else 1.5", "values of one type expected"),
+        ("x = range(1.5)", "'range' is not defined as an operation"),
+        ("for x in range(1.5):\n        pass", "a whole number expected, not float64"),
+        ("load(lo, hi)", "does not take"),
+        ("x, (y, z) = 1, (2, 3)", r"no meaning in a kernel: \(2, 3\)"),
+    ],
+)
+def test_what_has_no_meaning_is_an_error_with_its_line(line: str, message: str) -> None:
+    with pytest.raises(Exception, match=message) as caught:
+        compiled(f"def kernel(args, lo, hi):\n    {line}\n")
+    assert "line " in str(caught.value)
+
+
 def test_fastmath_flags_are_the_callers(loop: Loop) -> None:
     source = loop("load(p0, i) * load(p0, i) + load(p0, i)", "f32", "f32")
     names = native.default_namespace()
