@@ -87,11 +87,11 @@ def _machine() -> Iterator[Finding]:
     if importlib.util.find_spec("llvmlite") is None:
         return
     from jitorch import threads
-    from jitorch.codegen import native
+    from jitorch.codegen import llvm
 
-    have = {f[1:] for f in native.cpu_features().split(",") if f.startswith("+")}
+    have = {f[1:] for f in llvm.cpu_features().split(",") if f.startswith("+")}
     vectors = [v for v in _VECTORS if v in have]
-    yield Finding("CPU", f"{native.cpu_name()} ({', '.join(vectors) or 'no vector features'})")
+    yield Finding("CPU", f"{llvm.cpu_name()} ({', '.join(vectors) or 'no vector features'})")
     used, available = threads.get_num_threads(), threads.available_cpus()
     yield Finding("threads", f"{used} of {available} available CPU{'s' * (available != 1)}")
 

@@ -35,7 +35,7 @@ class Unit:
             return self.source if stage == "kernels" else ""
         if stage == "llvm":
             return self.native.code.llvm
-        from jitorch.codegen.native import assembly
+        from jitorch.codegen.llvm import assembly
 
         return assembly(self.native.code)
 

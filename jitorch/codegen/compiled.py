@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from jitorch.codegen import launch, native, numba_cpu
 from jitorch.codegen.kernel import Input, Kernel, Layout, Load, Output, Statement, Store
+from jitorch.codegen.llvm import assembly
 from jitorch.codegen.native import NativeFunction
 from jitorch.codegen.schedule import schedule
 from jitorch.codegen.strides import NO_PARTS, Strides
@@ -58,7 +59,7 @@ class CompiledKernel:
     @property
     def asm(self) -> str:
         """The assembly text."""
-        return native.assembly(self.function.code)
+        return assembly(self.function.code)
 
     def extent(self, op: Op) -> Extent:
         """Return the range of a launch for `op`, a fused op that this is the kernel of."""

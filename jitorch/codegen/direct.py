@@ -22,6 +22,7 @@ import numpy as np
 
 from jitorch.codegen import native, threads
 from jitorch.codegen.direct_text import Tile, text
+from jitorch.codegen.llvm import cpu_features
 from jitorch.ir.types import from_numpy_dtype
 from jitorch.ops.conv import Padding, Pair, conv_op
 
@@ -39,7 +40,7 @@ _CHUNK = 2_000_000
 @functools.cache
 def tile_for(itemsize: int) -> Tile:
     """Return the tile that fills this processor's registers, but for what the loads need."""
-    features = native.cpu_features().split(",")
+    features = cpu_features().split(",")
     if "+avx512f" in features and "-prefer-256-bit" in features:
         return Tile(8, 3, 64 // itemsize)
     if "+avx" in features:

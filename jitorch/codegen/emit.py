@@ -27,6 +27,7 @@ from jitorch.codegen.numba_api import errors, extending, models, types
 I1, I8, I32, I64 = (ir.IntType(width) for width in (1, 8, 32, 64))
 HALF, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 BYTES = I8.as_pointer()
+ENTRY = ir.FunctionType(ir.VoidType(), [I64, I64, I64])  # of a kernel: args, lo, hi
 
 Define = Callable[..., Any]
 Emit = Callable[[Any, Any, Any, Any], Any]  # (context, builder, signature, values) -> value

@@ -29,7 +29,7 @@ from llvmlite import ir
 
 from jitorch.codegen import blas, casts, numeric
 from jitorch.codegen.casts import convert
-from jitorch.codegen.emit import BYTES, F32, F64, HALF, I8, I64, intrinsic
+from jitorch.codegen.emit import BYTES, ENTRY, F32, F64, HALF, I8, I64, intrinsic
 from jitorch.codegen.numba_api import errors, types
 
 # dtype tag -> (LLVM type in memory, Numba type in registers)
@@ -223,8 +223,6 @@ def ptr_address(typingctx: Any, p: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------ calls
-
-ENTRY = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
 
 
 def _integers(builder: Any, sig: Any, values: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Kernel source to LLVM text: `nest` emits the instructions, inside a function that Numba compiles.
+"""Kernel source to LLVM text: `nest` emits the instructions, a function that Numba compiles calls them.
 
 Numba's own code library optimises a module several times over and hands it to an execution engine
 that keeps it for ever. The library here only collects the text; `native` optimises it once and
@@ -15,8 +15,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen.emit import Intrinsic
-from jitorch.codegen.native import target_machine
+from jitorch.codegen.emit import ENTRY, Intrinsic
+from jitorch.codegen.llvm import target_machine
 from jitorch.codegen.nest import emit_nest
 from jitorch.codegen.numba_api import (
     codegen,
@@ -103,9 +103,7 @@ class _Context(cpu.CPUContext):  # type: ignore[misc]
         pass
 
     def post_lowering(self, mod: Any, library: Any) -> None:
-        """Add the fast-math flags; Numba also links its run time here."""
-        if self.fastmath:
-            fastmathpass.rewrite_module(mod, self.fastmath)
+        """Numba links its run time here."""
 
     def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
         return fn.emitter(self, sig)
@@ -179,7 +177,7 @@ def _typing_and_target() -> tuple[Any, Any]:
     return _contexts
 
 
-def _flags(fastmath: frozenset[str]) -> Any:
+def _flags() -> Any:
     flags = compiler.Flags()
     flags.nrt = False
     flags.no_compile = True
@@ -187,18 +185,19 @@ def _flags(fastmath: frozenset[str]) -> Any:
     flags.no_cfunc_wrapper = True
     flags.no_rewrites = True
     flags.enable_pyobject = False
-    flags.error_model = "numpy"
-    flags.fastmath = cpu.FastMathOptions(set(fastmath))
     return flags
 
 
-def _adapt(value: object) -> object:
+def _adapted(namespace: Mapping[str, object]) -> dict[str, object]:
     """Take intrinsics that were defined with Numba's decorator as our own."""
-    return _adapted(value) if isinstance(value, extending._Intrinsic) else value
+    return {
+        name: _intrinsic(value) if isinstance(value, extending._Intrinsic) else value
+        for name, value in namespace.items()
+    }
 
 
 @functools.cache
-def _adapted(value: Any) -> Intrinsic:
+def _intrinsic(value: Any) -> Intrinsic:
     return Intrinsic(value._defn, literal=value._prefer_literal)
 
 
@@ -225,7 +224,13 @@ def lower(
     Raises TypingError for source that has no meaning as a kernel.
     """
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    nest = _nest(_function(source, entry, filename), namespace)
+    module = ir.Module(f"{entry}.nest")
+    # Outside of Numba, whose compiler lock other threads may be waiting for.
+    emit_nest(module, module.name, _function(source, entry, filename), _adapted(namespace))
+    options = cpu.FastMathOptions(set(fastmath))
+    if options:
+        fastmathpass.rewrite_module(module, options)
+    nest = _call_of(module.name)
 
     def kernel(args: int, lo: int, hi: int) -> None:
         nest(args, lo, hi)
@@ -237,11 +242,11 @@ def lower(
         kernel,
         (types.int64,) * 3,
         types.void,
-        _flags(fastmath),
+        _flags(),
         {},
         pipeline_class=_KernelCompiler,
     )
-    return [_WRAPPER.format(entry=entry, mangled=mangled), *library.texts]
+    return [_WRAPPER.format(entry=entry, mangled=mangled), *library.texts, str(module)]
 
 
 def _function(source: str, entry: str, filename: str) -> ast.FunctionDef:
@@ -251,13 +256,12 @@ def _function(source: str, entry: str, filename: str) -> ast.FunctionDef:
     raise errors.TypingError(f"the source has no function '{entry}'")
 
 
-def _nest(tree: ast.FunctionDef, namespace: Mapping[str, object]) -> Intrinsic:
-    """The whole kernel as one operation (args, lo, hi)."""
-    names = {name: _adapt(value) for name, value in namespace.items()}
+def _call_of(name: str) -> Intrinsic:
+    """The operation (args, lo, hi) that calls a function of another module."""
 
     def define(typing_context: Any, *operands: Any) -> Any:
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            builder.call(emit_nest(builder.module, f"{tree.name}.nest", tree, names), values)
+            builder.call(ir.Function(builder.module, ENTRY, name), values)
             return context.get_dummy_value()
 
         return types.void(*operands), emit

@@ -25,64 +25,22 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-from llvmlite.binding.newpassmanagers import NewPassManager
 
+from jitorch import threads
 from jitorch.codegen import cache
+from jitorch.codegen.llvm import (
+    Compilation,
+    ObjectCode,
+    compile_llvm,
+    cpu_features,
+    cpu_name,
+    target_machine,
+)
 
 DEFAULT_FASTMATH = frozenset({"contract"})
 
 # void(int64, int64, int64): ctypes passes integers as `c_void_p` in half the time of `c_int64`.
 _ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-
-
-@dataclass(frozen=True)
-class ObjectCode:
-    """A compiled function: its symbol, the object file, and the optimised LLVM text."""
-
-    name: str
-    data: bytes
-    llvm: str
-
-
-# ------------------------------------------------------------------------------------ the machine
-
-
-@functools.cache
-def cpu_name() -> str:
-    """LLVM's name of the processor this process runs on."""
-    return str(llvm.get_host_cpu_name())
-
-
-@functools.cache
-def cpu_features() -> str:
-    """The features code is generated for, as LLVM writes them."""
-    features = llvm.get_host_cpu_features()
-    if wide_vectors(features):
-        features["prefer-256-bit"] = False
-    return str(features.flatten())
-
-
-def wide_vectors(features: Mapping[str, bool]) -> bool:
-    """Whether to use 512-bit vectors, which LLVM avoids by itself.
-
-    It avoids them because the first AVX-512 servers (Skylake) lowered their clock for them; those
-    that followed (Ice Lake and later, which have VBMI2; every AMD that has AVX-512) hardly do.
-    """
-    return bool(features.get("avx512f") and features.get("avx512vbmi2"))
-
-
-@functools.cache
-def target_machine() -> Any:
-    """LLVM's code generator for this processor."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    triple = llvm.get_process_triple()
-    if sys.platform == "win32":
-        triple += "-elf"  # the linker of `load_object` knows ELF best
-    target = llvm.Target.from_triple(triple)
-    return target.create_target_machine(
-        cpu=cpu_name(), features=cpu_features(), opt=3, reloc="pic", codemodel="default"
-    )
 
 
 @functools.cache
@@ -156,54 +114,6 @@ def compile_source(
         from jitorch.codegen import lowering
 
         return compile_llvm(lowering.lower(source, entry, namespace, fastmath, filename), entry)
-
-
-def compile_llvm(modules: list[str], entry: str) -> ObjectCode:
-    """Link LLVM modules (text), keep what `entry` needs, optimise it and make an object file."""
-    with _compiling:
-        return _compile_llvm(modules, entry)
-
-
-def _compile_llvm(modules: list[str], entry: str) -> ObjectCode:
-    """Do so; the caller sees to it that one thread does at a time."""
-    machine = target_machine()
-    # A context of its own: the process-wide one keeps every type and name it has seen.
-    context = llvm.create_context()
-    module, *others = [llvm.parse_assembly(text, context=context) for text in modules]
-    for other in others:
-        module.link_in(other)
-    module.name = entry
-    module.data_layout = str(machine.target_data)
-    module.triple = machine.triple
-    module.verify()
-    for symbol in itertools.chain(module.functions, module.global_variables):
-        if symbol.name != entry and not symbol.is_declaration:
-            symbol.linkage = "internal"
-    _optimise(module, machine)
-    text = str(module)  # before code generation, which rewrites the module
-    return ObjectCode(entry, machine.emit_object(module), text)
-
-
-def _optimise(module: Any, machine: Any) -> None:
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = True
-    options.loop_interleaving = True
-    options.slp_vectorization = True
-    options.loop_unrolling = True
-    builder = llvm.create_pass_builder(machine, options)
-    passes = builder.getModulePassManager()
-    passes.run(module, builder)
-    # llvmlite's own class inherits two `_dispose` and finds the empty one first: 70 kB a module.
-    NewPassManager._dispose(passes)
-    passes.detach()
-
-
-def assembly(code: ObjectCode | str) -> str:
-    """The assembly text of compiled code (or of LLVM text)."""
-    text = code if isinstance(code, str) else code.llvm
-    with _compiling:
-        machine = target_machine()
-        return str(machine.emit_assembly(llvm.parse_assembly(text, context=llvm.create_context())))
 
 
 # ------------------------------------------------------------------------------------------- load
@@ -369,16 +279,24 @@ def cached(jobs: Sequence[Job]) -> list[NativeFunction]:
 
 
 def _compiled(jobs: Sequence[Job]) -> Iterator[tuple[str, ObjectCode]]:
-    """Compile jobs: LLVM is at work on one, on a thread of its own, while Numba is at the next."""
+    """Compile jobs: LLVM is at work on some, on threads of its own, while Python is at the next."""
     if len(jobs) < 2:
-        yield from ((job.key, _compile_llvm(job.modules(), job.entry)) for job in jobs)
+        yield from ((job.key, compile_llvm(job.modules(), job.entry)) for job in jobs)
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with _quick_switches(), ThreadPoolExecutor(1, "jitorch-llvm") as llvm_thread:
-        codes = [llvm_thread.submit(_compile_llvm, job.modules(), job.entry) for job in jobs]
-        for job, code in zip(jobs, codes, strict=True):
-            yield job.key, code.result()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quick_switches())
+        pool = ThreadPoolExecutor(threads.available_cpus(), "jitorch-llvm")
+        started = []
+        try:
+            for job in jobs:
+                compilation = Compilation(job.modules(), job.entry)
+                stack.callback(compilation.close)
+                started.append((job.key, pool.submit(compilation.run)))
+            yield from ((key, code.result()) for key, code in started)
+        finally:
+            pool.shutdown(cancel_futures=True)  # before what it works on is closed
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jitorch.codegen import native
 from jitorch.codegen.compiled import CompiledKernel, Kernels
+from jitorch.codegen.llvm import assembly
 from jitorch.codegen.plan import Plan
 from jitorch.codegen.steps import Steps
 from jitorch.ir.core import Graph
@@ -75,7 +75,7 @@ class Executable:
             raise ValueError(
                 f"there is no code at stage {stage!r}; there are: plan, kernels, llvm, asm"
             )
-        show = native.assembly if stage == "asm" else lambda code: code.llvm
+        show = assembly if stage == "asm" else lambda code: code.llvm
         return "\n".join(str(show(function.code)) for function in functions)
 
 

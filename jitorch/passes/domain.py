@@ -202,12 +202,11 @@ class _Analysis:
                 out[_shape(op.output), self.of[op.output]] = None
         return list(out)
 
-    def align(self) -> Axes:
+    def align(self, spaces: Sequence[tuple[Shape, Axes]]) -> Axes:
         """Walk through values of one shape together, where nothing says otherwise.
 
         Returns the axes of the largest value.
         """
-        spaces = self.spaces()
         shape, main = max(spaces, key=lambda s: len(_known(s[1])), default=((), ()))
         for other_shape, axes in spaces:
             if other_shape == shape and self.in_step(self.found(main), self.found(axes)):
@@ -222,8 +221,9 @@ class _Analysis:
         return all(x == y for x, y in zip(a, b, strict=True) if x in shared or y in shared)
 
     def domain(self) -> Domain:
-        main = _known(self.align())
-        for _, axes in self.spaces():
+        spaces = self.spaces()
+        main = _known(self.align(spaces))
+        for _, axes in spaces:
             known = _known(self.found(axes))
             if len(set(known)) < len(known):
                 raise Mismatch("one dimension would have to run along two")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jitorch as jt
-from jitorch.codegen import direct, direct_text, native
+from jitorch.codegen import direct, direct_text, llvm
 from jitorch.nn import functional as F
 from jitorch.ops.conv import conv_op
 from tests.checking import check
@@ -104,4 +104,4 @@ def test_threads_at_once() -> None:
     "tile", [direct_text.Tile(8, 3, 16), direct_text.Tile(8, 3, 4), direct_text.Tile(4, 3, 2)]
 )
 def test_the_text_of_other_processors_is_code(tile: direct_text.Tile) -> None:
-    assert native.compile_llvm([direct_text.text("f32", tile, 3, 1)], "direct").data
+    assert llvm.compile_llvm([direct_text.text("f32", tile, 3, 1)], "direct").data

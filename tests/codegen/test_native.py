@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jitorch.codegen import native
+from jitorch.codegen import llvm, native
 
 pytestmark = pytest.mark.numba
 
 Loop = Callable[..., str]
 
 
-def compiled(source: str, filename: str = "<test kernel>") -> native.ObjectCode:
+def compiled(source: str, filename: str = "<test kernel>") -> llvm.ObjectCode:
     return native.compile_source(source, "kernel", native.default_namespace(), filename=filename)
 
 
@@ -33,7 +33,7 @@ def test_object_code_and_its_texts(loop: Loop) -> None:
     code = compiled(loop("load(p0, i)", "f32", "f32"))
     assert code.name == "kernel"
     assert "define void @kernel(i64" in code.llvm
-    assert "kernel:" in native.assembly(code) == native.assembly(code.llvm)
+    assert "kernel:" in llvm.assembly(code) == llvm.assembly(code.llvm)
     assert native.load_object(code).address != 0
 
 
@@ -186,10 +186,10 @@ def test_a_job_that_fails_fails_alone(loop: Loop, cache_dir: Path) -> None:
 def test_nothing_is_kept_of_a_compilation() -> None:
     text = "define void @kernel(i64 %args, i64 %lo, i64 %hi) {\n  ret void\n}\n"
     for _ in range(20):
-        native.compile_llvm([text], "kernel")
+        llvm.compile_llvm([text], "kernel")
     before = resident_mb()
     for _ in range(200):
-        native.compile_llvm([text], "kernel")
+        llvm.compile_llvm([text], "kernel")
     gc.collect()
     assert resident_mb() - before < 4  # pass managers alone would take 14
 

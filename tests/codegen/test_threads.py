@@ -189,9 +189,9 @@ def test_processes_end_while_workers_are_about(run_python: Any) -> None:
     script = (
         "import ctypes\n"
         "import jitorch as jt\n"
-        "from jitorch.codegen import native, threads\n"
+        "from jitorch.codegen import llvm, native, threads\n"
         "text = 'define void @k(i64 %a, i64 %b, i64 %c) { ret void }'\n"
-        "kernel = native.load_object(native.compile_llvm([text], 'k'))\n"
+        "kernel = native.load_object(llvm.compile_llvm([text], 'k'))\n"
         "jt.set_num_threads(4)\n"
         "for _ in range(100):\n"
         "    threads.launch(kernel, 0, 100, 1)\n"

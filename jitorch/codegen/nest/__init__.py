@@ -32,7 +32,6 @@ def emit_nest(module: Any, name: str, tree: ast.FunctionDef, namespace: Mapping[
     arguments = [each.arg for each in tree.args.args]
     ftype = ir.FunctionType(ir.VoidType(), [I64] * len(arguments))
     function = ir.Function(module, ftype, name)
-    function.linkage = "internal"
     function.attributes.add("alwaysinline")
     nest = _Nest(function, namespace, _assigned(tree))
     for argument, value in zip(arguments, function.args, strict=True):
