@@ -50,6 +50,7 @@ STAGES: list[tuple[str, Pass]] = [
     ("cse", cse),  # before licm, which would move each of two equal ops
     ("licm", licm),
     ("dce", dce),  # after all that leaves ops unused
+    ("lower", _later("lower")),  # before fuse, and after all that knows ops by name
     ("fuse", _later("fuse")),  # last: memory is planned by the code generator, on what it leaves
 ]
 

@@ -112,6 +112,16 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """name = the index itself"""
+
+    name: str
+    tag: str
+    index: Index
+    loc: Loc = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
 class Let:
     """name = an expression over `uses`."""
 
@@ -149,7 +159,7 @@ class Fold:
     loc: Loc = UNKNOWN
 
 
-Statement = Union[Load, Let, Store]
+Statement = Union[Load, Place, Let, Store]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +278,8 @@ def _show(s: Statement) -> str:
     match s:
         case Load():
             return f"{s.name}: {s.tag} = {s.pointer}[{_show_index(s.index)}]"
+        case Place():
+            return f"{s.name}: {s.tag} = {_show_index(s.index)}"
         case Let():
             return f"{s.name}: {s.tag} = {s.text}"
         case Store():

@@ -31,7 +31,6 @@ from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
-from jitorch.ops.reduce import require_elements
 from jitorch.passes.memory import MemoryPlan, plan_memory
 
 # Scalar arithmetic that Python's operators do as the ops mean it.
@@ -392,21 +391,8 @@ BASE: Mapping[str, Any] = {
     "nan": math.nan,
     "as_tensor": as_tensor,
     "handed_back": handed_back,
-    "require_elements": require_elements,
     "writable": writable,
 }
-
-
-def check_empty(plan: PlanWriter, op: Op) -> None:
-    """Write a check for each reduction of a `fused` op that has no result over nothing."""
-    for inner in op.blocks[0].ops:
-        reduce, t = OPS[inner.name].reduce, inner.inputs[0].type if inner.inputs else None
-        if reduce is None or reduce.empty or not isinstance(t, TensorType):
-            continue
-        dims = inner.attrs["dim"]
-        assert isinstance(dims, tuple)
-        if any(not isinstance(d, int) for i, d in enumerate(t.shape) if i in dims):
-            plan.line(f"require_elements({inner.name!r}, {plan.shape(t)}, {dims})")
 
 
 def only_stacked(graph: Graph) -> set[Value]:

@@ -25,6 +25,7 @@ from jitorch.codegen.kernel import (
     Number,
     Output,
     Pass,
+    Place,
     Scratch,
     Size,
     Slot,
@@ -51,7 +52,7 @@ from jitorch.ir.dims import Dim, product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
-from jitorch.passes.domain import Axes, Read, analyse
+from jitorch.passes.domain import Axes, Read, analyse, is_counting
 
 
 def schedule(
@@ -91,7 +92,10 @@ class _Scheduler:
         results = zip(self.body.results, op.outputs, strict=True)
         self.walked.update((v, parts[outer]) for v, outer in results if outer in parts)
         self.domain = analyse(self.body.ops)
-        self.ops = [o for o in self.body.ops if OPS[o.name].axes is None]
+        self.counting = {o.output for o in self.body.ops if is_counting(o)}
+        self.ops = [
+            o for o in self.body.ops if OPS[o.name].axes is None and o.output not in self.counting
+        ]
         self.producer = {o.output: o for o in self.ops}
         self.position = {o: i for i, o in enumerate(self.ops)}
         self.outputs = {v: self.body.results.index(v) for v in self.body.results}
@@ -154,8 +158,15 @@ class _Scheduler:
         return out
 
     def accesses(self) -> list[Strides]:
-        """Return the strides of every read of a tensor from outside and of every result."""
-        reads = [r for r in self.domain.reads.values() if r.root in self.params and r.dims]
+        """Return the strides of every read of a tensor from outside and of every result.
+
+        Those of indices too: a loop over several axes does not know the place along one of them.
+        """
+        reads = [
+            r
+            for r in self.domain.reads.values()
+            if (r.root in self.params or r.root in self.counting) and r.dims
+        ]
         results = [self.strides(v, self.domain.of[v]) for v in self.outputs]
         return results + [self.strides(r.root, r.dims) for r in reads]
 
@@ -292,12 +303,12 @@ class _Scheduler:
 
     def operand(self, op: Op, i: int, number: int) -> str:
         read = self.domain.reads[op, i]
-        if read.root in self.params:
+        if read.root in self.params or read.root in self.counting:
             return self.load(op, read, number)
         return self.value(read.root, number)
 
     def load(self, op: Op, read: Read, number: int) -> str:
-        """Return the name of an element of an operand, loaded where its axes are known."""
+        """Return the name of an element of an operand, read where its axes are known."""
         v = read.root
         if not isinstance(v.type, TensorType):
             kind = "float" if v.type.kind == "float" else "int"  # type: ignore[union-attr]
@@ -312,8 +323,11 @@ class _Scheduler:
             name = self.names.again(key, v.hint)
             names[key] = name
             block = self.passes[number].body if inner else self.outer_block(0, axes)
-            tag = expression.register(v.type.dtype)
-            block.append(Load(name, tag, self.pointer(v), self.index(v, read.dims), op.loc))
+            tag, index = expression.register(v.type.dtype), self.index(v, read.dims)
+            if v in self.counting:
+                block.append(Place(name, tag, index, op.loc))
+            else:
+                block.append(Load(name, tag, self.pointer(v), index, op.loc))
         return names[key]
 
     def value(self, v: Value, number: int) -> str:

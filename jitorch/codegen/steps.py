@@ -16,7 +16,7 @@ from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, S
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
 from jitorch.codegen.native import DEFAULT_FASTMATH, NativeFunction
-from jitorch.codegen.plan import Plan, PlanWriter, check_empty
+from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
 from jitorch.codegen.short import ShortFolds, short_folds
 from jitorch.codegen.strides import makers
@@ -72,7 +72,6 @@ class Steps:
         compiled = self.kernels.compile(op, plan.memory.reuse)
         shared = sharing(compiled.kernel, op, plan.memory.reuse)
         names = {slot.source: slot.name for slot in compiled.kernel.slots}
-        check_empty(plan, op)
         for k, v in enumerate(op.outputs):
             assert isinstance(v.type, TensorType)
             name = plan.of[v]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from jitorch.codegen.kernel import Axis, Fold, Index, Let, Load, Statement, Store
+from jitorch.codegen.kernel import Axis, Fold, Index, Let, Load, Place, Statement, Store
 from jitorch.errors import UNKNOWN, Loc
 
 
@@ -52,6 +52,8 @@ class SourceWriter:
             match s:
                 case Load():
                     self.line(f"{s.name} = {self.load(s, self.address(s.index, inner))}", s.loc)
+                case Place():
+                    self.line(f"{s.name} = to_{s.tag}({terms(s.index)})", s.loc)
                 case Let():
                     self.line(f"{s.name} = {s.text}", s.loc)
                 case Store():

@@ -7,7 +7,7 @@ front ends (`frontend/record.py`) extends with views, mutation and captured tens
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jitorch.cuda import adapter
@@ -305,9 +305,23 @@ def compose(
 ) -> tuple[list[Op], tuple[Value, ...]]:
     """Expand a composite op: return the ops it stands for and their results."""
     assert op.compose is not None
+    made = expand(op.compose, inputs, attrs, taken)
+    assert made is not None
+    return made
+
+
+def expand(
+    how: Callable[..., Any],
+    inputs: Sequence[Value],
+    attrs: Mapping[str, Any],
+    taken: set[str] | None = None,
+) -> tuple[list[Op], tuple[Value, ...]] | None:
+    """Return the ops that a function of tensors records, and its results; None where it gives None."""
     builder = Builder(taken)
     with using(builder):
-        result = op.compose(*map(Symbolic, inputs), **attrs)
+        result = how(*map(Symbolic, inputs), **attrs)
+    if result is None:
+        return None
     results = result if isinstance(result, tuple) else (result,)
     return builder.ops, tuple(r.value for r in results)
 

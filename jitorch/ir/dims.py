@@ -41,19 +41,21 @@ class Sym:
 
     terms: tuple[tuple[Monomial, int], ...]
 
+    # Tensors and values under construction know what to do with a size: arithmetic is left to them.
+
     def __add__(self, other: Dim) -> Dim:
-        return _combine(self, other, 1)
+        return _combine(self, other, 1) if isinstance(other, (int, Sym)) else NotImplemented
 
     __radd__ = __add__
 
     def __sub__(self, other: Dim) -> Dim:
-        return _combine(self, other, -1)
+        return _combine(self, other, -1) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __rsub__(self, other: Dim) -> Dim:
         return _combine(_as_sym(other), self, -1)
 
     def __mul__(self, other: Dim) -> Dim:
-        return _multiply(self, other)
+        return _multiply(self, other) if isinstance(other, (int, Sym)) else NotImplemented
 
     __rmul__ = __mul__
 

@@ -44,13 +44,12 @@ ITSELF = Scalar(float="{0}", int="{0}", bool="{0}")
 class Reduce:
     """A reduction as a fold: `acc = init`, then `acc = step` for each element.
 
-    `init` is an expression by kind of element ("inf", "0"); `step` uses `{acc}` and `{x}`. `empty`
-    tells whether no elements at all give `init` (a sum) or an error (a maximum).
+    `init` is an expression by kind of element ("inf", "0"), and what no elements give; `step` uses
+    `{acc}` and `{x}`.
     """
 
     init: Callable[[DType], str]
     step: Callable[[DType], str]
-    empty: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +85,14 @@ class OpDef:
     axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input
               dimension each result dimension is (None: a new one of size 1, or a broadcast); free
               inside a kernel
+    counts    `counts(**attrs)`: whether each element of the result is its own index; free inside a
+              kernel
     view      whether the result shares memory with the first input
     walks     for views that are no renaming: `walks(input_type, **attrs)` tells for each result
               dimension which input dimension it walks along, and in what steps
     compose   for composite ops: the op written in other ops; gives `eager` and `infer`
+    lowered   for ops that a library carries out: `lowered(*inputs, **attrs)` is the op written in ops
+              that fuse; None where the library does better
     pure      no side effect and the same result each time: may be merged, moved and dropped
     total     never raises at run time on inputs that its type rule takes, so may run where it was
               not asked to; None: as is usual for its family (see `never_raises`)
@@ -109,9 +112,11 @@ class OpDef:
     scan: Scan | None = None
     filters: bool = False
     axes: Callable[..., Axes] | None = None
+    counts: Callable[..., bool] | None = None
     view: bool = False
     walks: Callable[..., Walks] | None = None
     compose: Callable[..., Any] | None = None
+    lowered: Callable[..., Any] | None = None
     pure: bool = True
     total: bool | None = None
     commutative: bool = False
@@ -141,8 +146,7 @@ class OpDef:
         """Whether the op succeeds on all tensors that its type rule takes."""
         if self.total is not None:
             return self.total
-        folds = self.reduce is not None and self.reduce.empty
-        return self.elementwise or folds or self.axes is not None
+        return self.elementwise or self.reduce is not None or self.axes is not None
 
 
 OPS: dict[str, OpDef] = {}

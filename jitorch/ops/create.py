@@ -83,10 +83,27 @@ def _arange_eager(
     return (start + step * xp.arange(length, dtype=wide)).astype(dtype.numpy)
 
 
+def _is_index(*, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu") -> bool:
+    return device == "cpu" and start == 0 and step == 1 and dtype is int64
+
+
+def _arange_lowered(
+    *, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu"
+) -> Any:
+    whole = isinstance(start, int) and isinstance(step, int)
+    if device != "cpu" or not whole or (start == 0 and step == 1 and dtype is int64):
+        return None
+    made = indices(length)
+    made = made if step == 1 else made * step
+    return as_dtype(made if start == 0 else made + start, dtype)
+
+
 arange_op = register(
     OpDef(
         name="arange",
         total=True,
+        counts=_is_index,
+        lowered=_arange_lowered,
         eager=_arange_eager,
         infer=_arange_infer,
         samples=fixed(
@@ -96,6 +113,11 @@ arange_op = register(
         ),
     )
 )
+
+
+def indices(length: Dim) -> Any:
+    """Return the indices of a dimension, which cost nothing in a kernel."""
+    return apply(arange_op, start=0, step=1, length=length, dtype=int64)
 
 
 def shape_of(size: tuple[Any, ...]) -> tuple[Any, ...]:

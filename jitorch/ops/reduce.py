@@ -18,8 +18,8 @@ from jitorch.ops.elementwise import (
     minimum,
 )
 from jitorch.ops.families import as_dtype, function, tensor_type
-from jitorch.ops.samples import Samples, extremes, ramp, special, strided
-from jitorch.ops.shape import flatten, reshape
+from jitorch.ops.samples import Samples, extremes, fixed, ramp, special, strided
+from jitorch.ops.shape import flatten, reshape, unsqueeze
 
 __all__ = [
     "amax", "amin", "aminmax", "argmax", "argmin", "prod",
@@ -30,23 +30,23 @@ Dims = tuple[int, ...]
 # Folds.
 
 
-def fold_samples(*, empty: bool, extra: dict[str, Any]) -> Samples:
-    def samples() -> list[Any]:
-        out: list[Any] = [
-            ((special().reshape(1, -1),), {"dim": (0, 1), "keepdim": False}),
-            ((ramp(2, 3, 4),), {"dim": (1,), "keepdim": True}),
-            ((strided(),), {"dim": (0,), "keepdim": False}),
-            ((ramp(2, 3, 4, dtype="float16"),), {"dim": (0, 2), "keepdim": False}),
-            ((extremes(),), {"dim": (0,), "keepdim": False}),
-            ((ramp(2, 3, dtype="bool"),), {"dim": (1,), "keepdim": False}),
-            ((ramp(0, 3),), {"dim": (1,), "keepdim": False}),
-            ((ramp(),), {"dim": (), "keepdim": False}),
-        ]
-        if empty:
-            out.append(((ramp(0, 3),), {"dim": (0,), "keepdim": True}))
-        return [(args, {**attrs, **extra}) for args, attrs in out]
+def extreme_samples() -> list[Any]:
+    return [
+        ((special().reshape(1, -1),), {"dim": (0, 1), "keepdim": False}),
+        ((ramp(2, 3, 4),), {"dim": (1,), "keepdim": True}),
+        ((strided(),), {"dim": (0,), "keepdim": False}),
+        ((ramp(2, 3, 4, dtype="float16"),), {"dim": (0, 2), "keepdim": False}),
+        ((extremes(),), {"dim": (0,), "keepdim": False}),
+        ((ramp(2, 3, dtype="bool"),), {"dim": (1,), "keepdim": False}),
+        ((ramp(0, 3),), {"dim": (1,), "keepdim": False}),
+        ((ramp(),), {"dim": (), "keepdim": False}),
+    ]
 
-    return samples
+
+def fold_samples(**extra: Any) -> Samples:
+    """Return samples of a fold that has a result for no elements, with `extra` attributes."""
+    nothing = (ramp(0, 3),), {"dim": (0,), "keepdim": True}
+    return lambda: [(args, {**attrs, **extra}) for args, attrs in [*extreme_samples(), nothing]]
 
 
 def _reduction(name: str, eager: Any, fold: Reduce, result: Any = lambda d: d) -> OpDef:
@@ -54,29 +54,77 @@ def _reduction(name: str, eager: Any, fold: Reduce, result: Any = lambda d: d) -
 
     def infer(x: Type, *, dim: Dims, keepdim: bool) -> Type:
         t = tensor_type(x, name)
-        if not fold.empty:
-            require_elements(name, t.shape, dim)
         return TensorType(result(t.dtype), reduced(t.shape, dim, keepdim), device=t.device)
 
     def run(xp: Any, x: Any, *, dim: Dims, keepdim: bool) -> Any:
-        if not fold.empty:
-            require_elements(name, x.shape, dim)
         return eager(xp, x, dim, keepdim)
 
-    samples = fold_samples(empty=fold.empty, extra={})
-    return register(OpDef(name=name, eager=run, infer=infer, reduce=fold, samples=samples))
+    return register(OpDef(name=name, eager=run, infer=infer, reduce=fold, samples=fold_samples()))
+
+
+# Folds that need an element.
 
 
 def require_elements(name: str, shape: D.Shape, dim: Dims) -> None:
     """Raise if a reduction that needs an element (a maximum) would meet none."""
     for d in dim:
-        if shape[d] == 0 and len(dim) == len(shape):
-            raise IndexOutOfRange(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
-                "Specify the reduction dim with the 'dim' argument."
-            )
         if shape[d] == 0:
-            raise IndexOutOfRange(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+            raise IndexOutOfRange(nothing_to_fold(name, len(shape), len(dim), d))
+
+
+def nothing_to_fold(name: str, ndim: int, folded: int, d: int) -> str:
+    """Return the message for a fold of `folded` out of `ndim` dimensions, of which `d` is empty."""
+    if folded == ndim:
+        return (
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    return f"{name}(): Expected reduction dim {d} to have non-zero size."
+
+
+def _required(xp: Any, *, name: str, shape: tuple[int, ...], dim: Dims) -> tuple[()]:
+    require_elements(name, shape, dim)
+    return ()
+
+
+# The run-time check that a fold which stands for the op `name` has something to fold.
+required_op = register(
+    OpDef(
+        name="require_elements",
+        eager=_required,
+        infer=lambda *, name, shape, dim: (),
+        pure=False,
+        samples=fixed(((), {"name": "amax", "shape": (2, 0, 3), "dim": (0, 2)})),
+    )
+)
+
+
+def _extreme(name: str, fold: OpDef) -> OpDef:
+    """Register a maximum or minimum: a fold that is refused where it has nothing to fold."""
+
+    def infer(x: Type, *, dim: Dims, keepdim: bool) -> Type:
+        t = tensor_type(x, name)
+        require_elements(name, t.shape, dim)
+        return TensorType(t.dtype, reduced(t.shape, dim, keepdim), device=t.device)
+
+    def run(xp: Any, x: Any, *, dim: Dims, keepdim: bool) -> Any:
+        require_elements(name, x.shape, dim)
+        return getattr(xp, name)(x, axis=dim, keepdims=keepdim)
+
+    def lowered(x: Any, *, dim: Dims, keepdim: bool) -> Any:
+        check_elements(name, x, dim)
+        return apply(fold, x, dim=dim, keepdim=keepdim)
+
+    return register(
+        OpDef(name=name, eager=run, infer=infer, lowered=lowered, samples=extreme_samples)
+    )
+
+
+def check_elements(name: str, x: Any, dim: Dims) -> None:
+    """Have checked that a fold has something to fold, if the sizes do not tell."""
+    unknown = tuple(d for d in dim if not isinstance(x.shape[d], int))
+    if unknown:
+        apply(required_op, name=name, shape=tuple(x.shape), dim=dim)
 
 
 def _lowest(dtype: DType) -> str:
@@ -87,6 +135,12 @@ def _least(dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "f":
         return -np.inf
     return False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
+def _greatest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "f":
+        return np.inf
+    return True if dtype.kind == "b" else np.iinfo(dtype).max
 
 
 def _highest(dtype: DType) -> str:
@@ -130,40 +184,39 @@ prod_op = _reduction(
         step=lambda d: _STEPS["prod"].get(d.kind, "{acc} * {x}"),
     ),
 )
-amax_op = _reduction(
-    "amax",
-    lambda xp, x, dim, keepdim: xp.amax(x, axis=dim, keepdims=keepdim),
+
+
+def _or(fold: str, nothing: Callable[[np.dtype[Any]], Any]) -> Callable[..., Any]:
+    """Return NumPy's fold, which gives `nothing` of the dtype for no elements."""
+
+    def run(xp: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
+        if x.size:
+            return getattr(xp, fold)(x, axis=dim, keepdims=keepdim)
+        return xp.full(reduced(x.shape, dim, keepdim), nothing(x.dtype), x.dtype)
+
+    return run
+
+
+# As `amax` and `amin`, but nothing has the lowest, the highest of all numbers: for ops that have a
+# result then.
+peak_op = _reduction(
+    "peak",
+    _or("amax", _least),
     Reduce(
         init=_lowest,
         step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})",
-        empty=False,
     ),
 )
-
-
-def _peak(xp: Any, x: Any, dim: Dims, keepdim: bool) -> Any:
-    if x.size:
-        return xp.amax(x, axis=dim, keepdims=keepdim)
-    return xp.full(reduced(x.shape, dim, keepdim), _least(x.dtype), x.dtype)
-
-
-# As `amax`, but nothing has the lowest of all numbers: for ops that have a result then.
-peak_op = _reduction(
-    "peak",
-    _peak,
-    Reduce(
-        init=_lowest, step=lambda d: "{acc} | {x}" if d.kind == "bool" else "racc_max({acc}, {x})"
-    ),
-)
-amin_op = _reduction(
-    "amin",
-    lambda xp, x, dim, keepdim: xp.amin(x, axis=dim, keepdims=keepdim),
+trough_op = _reduction(
+    "trough",
+    _or("amin", _greatest),
     Reduce(
         init=_highest,
         step=lambda d: "{acc} & {x}" if d.kind == "bool" else "racc_min({acc}, {x})",
-        empty=False,
     ),
 )
+amax_op = _extreme("amax", peak_op)
+amin_op = _extreme("amin", trough_op)
 any_op = _reduction(
     "any",
     lambda xp, x, dim, keepdim: xp.any(x, axis=dim, keepdims=keepdim),
@@ -178,7 +231,11 @@ all_op = _reduction(
 )
 
 
-def _position(name: str) -> OpDef:
+# An index that no tensor has.
+NOWHERE = 2**62
+
+
+def _position(name: str, fold: OpDef) -> OpDef:
     """Register the op that finds where along one dimension an extreme stands."""
 
     def infer(x: Type, *, dim: int, keepdim: bool) -> Type:
@@ -203,11 +260,27 @@ def _position(name: str) -> OpDef:
             ((ramp(),), {"dim": 0, "keepdim": False}),
         ]
 
-    return register(OpDef(name=name, eager=run, infer=infer, samples=samples))
+    def lowered(x: Any, *, dim: int, keepdim: bool) -> Any:
+        """Return the least index of an element that is the extreme, or NaN."""
+        if x.ndim == 0 or x.device.type != "cpu" or x.dtype.is_complex:
+            return None
+        from jitorch.ops.create import indices
+        from jitorch.ops.select import where
+
+        check_elements(name, x, (dim,))
+        found = x == apply(fold, x, dim=(dim,), keepdim=True)
+        if x.dtype.is_floating_point:
+            found = found | (x != x)
+        place = indices(x.shape[dim])
+        for _ in range(dim + 1, x.ndim):
+            place = unsqueeze(place, -1)
+        return apply(trough_op, where(found, place, NOWHERE), dim=(dim,), keepdim=keepdim)
+
+    return register(OpDef(name=name, eager=run, infer=infer, lowered=lowered, samples=samples))
 
 
-argmax_op = _position("argmax")
-argmin_op = _position("argmin")
+argmax_op = _position("argmax", peak_op)
+argmin_op = _position("argmin", trough_op)
 
 
 # The public functions.

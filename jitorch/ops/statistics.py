@@ -49,7 +49,7 @@ def mean_op(x: Any, *, dim: Dims, keepdim: bool) -> Any:
 
 def _float_folds(extra: dict[str, Any]) -> list[Any]:
     """Return the samples of folds that only floating-point tensors have."""
-    samples = fold_samples(empty=True, extra=extra)()
+    samples = fold_samples(**extra)()
     return [s for s in samples if s[0][0].dtype.kind == "f"]
 
 

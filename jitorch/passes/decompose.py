@@ -37,7 +37,7 @@ def decompose(graph: Graph) -> Graph:
         if OPS[op.name].compose is None:
             return op
         ops, results = _expanded(op, taken)
-        return _named(ops, results, op.outputs)
+        return named(ops, results, op.outputs)
 
     with using_facts(facts_of(graph)):
         return rebuild(graph, visit)
@@ -62,10 +62,10 @@ def _expanded(op: Op, taken: set[str]) -> tuple[list[Op], tuple[Value, ...]]:
     return out, scope.all(results)
 
 
-def _named(
+def named(
     ops: list[Op], results: Sequence[Value], outputs: Sequence[Value]
 ) -> tuple[list[Op], Sequence[Value]]:
-    """Let the results be the composite's own outputs where an op makes them, so that names stay."""
+    """Let the results be an op's own outputs where the ops in its place make them: names stay."""
     made = {v for op in ops for v in op.outputs}
     scope = Scope(
         {r: o for r, o in zip(results, outputs, strict=True) if r in made and r.type == o.type}

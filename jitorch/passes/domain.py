@@ -60,12 +60,18 @@ class Domain:
 def is_free(op: Op) -> bool:
     """Whether the op costs nothing in a kernel and is repeated wherever it is used.
 
-    Renamed dimensions, 0-d constants, and Python scalars made tensors.
+    Renamed dimensions, indices, 0-d constants, and Python scalars made tensors.
     """
-    if OPS[op.name].axes is not None:
+    if OPS[op.name].axes is not None or is_counting(op):
         return True
     scalars = all(not isinstance(v.type, TensorType) for v in op.inputs)
     return OPS[op.name].pure and scalars and (_is_constant(op) or _text(op) is not None)
+
+
+def is_counting(op: Op) -> bool:
+    """Whether each element of the result is its own index: no memory is read for it."""
+    counts = OPS[op.name].counts
+    return counts is not None and counts(**op.attrs)
 
 
 def _is_constant(op: Op) -> bool:
@@ -140,7 +146,7 @@ class _Analysis:
     def run(self) -> None:
         renames = {op.output: op for op in self.ops if OPS[op.name].axes is not None}
         for op in self.ops:
-            if op.output in renames:
+            if op.output in renames or is_counting(op):  # indices have new axes at each use
                 continue
             reads = [self.read(v, renames) for v in op.inputs]
             self.reads.update({(op, i): r for i, r in enumerate(reads)})

@@ -14,6 +14,7 @@ from jitorch.ir.parser import parse
 from jitorch.ir.rebuild import rebuild
 from jitorch.ir.verify import verify
 from jitorch.passes.fuse import fuse
+from jitorch.passes.lower import lower
 
 
 def located(graph: Graph) -> Graph:
@@ -28,11 +29,16 @@ def located(graph: Graph) -> Graph:
     return rebuild(graph, visit)
 
 
+def prepared(graph: Graph) -> Graph:
+    """Return the graph as code generation wants it."""
+    return fuse(lower(graph))
+
+
 def compiled(text: str, *, kernels: int | None = None) -> Executable:
     """Return the executable of a graph, fused into the given number of kernels."""
     graph = parse(text)
     verify(graph)
-    fused = fuse(located(graph))
+    fused = prepared(located(graph))
     verify(fused)
     if kernels is not None:
         assert len(fused.ops("fused")) == kernels, str(fused)

@@ -9,8 +9,7 @@ from jitorch.codegen.compiled import reads_before_writing
 from jitorch.codegen.kernel import Kernel, Layout
 from jitorch.codegen.schedule import schedule
 from jitorch.ir.parser import parse
-from jitorch.passes.fuse import fuse
-from tests.codegen.support import located
+from tests.codegen.support import located, prepared
 from tests.conftest import Golden
 
 GRAPHS = {
@@ -81,7 +80,7 @@ GRAPHS = {
 
 
 def kernel_of(text: str) -> Kernel:
-    (op,) = fuse(located(parse(text))).ops("fused")
+    (op,) = prepared(located(parse(text))).ops("fused")
     return schedule(op)
 
 

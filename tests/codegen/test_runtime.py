@@ -15,9 +15,8 @@ from jitorch.codegen.runtime import compile_graph
 from jitorch.errors import IndexOutOfRange
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
-from jitorch.passes.fuse import fuse
 from tests.codegen.random_graphs import RandomGraph
-from tests.codegen.support import assert_same, check, compiled
+from tests.codegen.support import assert_same, check, compiled, prepared
 
 pytestmark = pytest.mark.numba
 
@@ -399,7 +398,7 @@ def test_code_and_facts_can_be_read() -> None:
 @given(st.integers(0, 10_000))
 def test_random_graphs_mean_the_same_fused(seed: int) -> None:
     text, args = RandomGraph(seed).build(3 + seed % 14)
-    fused = compile_graph(fuse(parse(text))).run(list(args))
+    fused = compile_graph(prepared(parse(text))).run(list(args))
     plain = compile_graph(parse(text)).run(list(args))
     assert_same(fused, list(interpret(parse(text), args)), 2e-4)
     assert_same(fused, plain, 2e-4)

@@ -191,8 +191,11 @@ def loop_of(found: Any, args: Sequence[Any]) -> str | None:
     dtypes = [_dtype(x) for x in args]
     for loop in found.types:
         taken, _, given = loop.partition("->")
-        if len(taken) == len(dtypes) and all(
-            d is None or np.can_cast(d, c) for d, c in zip(dtypes, taken, strict=True)
+        known = set(taken) <= set(np.typecodes["All"])  # CuPy knows bfloat16 where others do
+        if (
+            known
+            and len(taken) == len(dtypes)
+            and all(d is None or np.can_cast(d, c) for d, c in zip(dtypes, taken, strict=True))
         ):
             return str(given)
     return None

@@ -13,7 +13,7 @@ from tests.conftest import Golden
 from tests.support import assert_same_meaning
 
 HERE = Path(__file__).parent
-ORDINARY = ("decompose", "fold", "simplify", "cse", "licm", "dce", "infer")
+ORDINARY = ("decompose", "fold", "simplify", "cse", "licm", "dce", "infer", "lower")
 CASES = [path for name in ORDINARY for path in sorted((HERE / name).glob("*.ir"))]
 
 

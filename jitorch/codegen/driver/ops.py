@@ -14,6 +14,7 @@ from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import ScalarType, TensorType, bool_, float64, int64
+from jitorch.ops.reduce import nothing_to_fold
 
 
 class DriverOps(DriverText):
@@ -175,10 +176,6 @@ class DriverOps(DriverText):
         over = {v: self.renewed[v] for v in op.outputs if v in self.renewed}
         compiled = self.compile_kernel(op, strides, over)
         kernel = compiled.kernel
-        if any(
-            not r.empty for r in (OPS[o.name].reduce for o in op.blocks[0].ops) if r is not None
-        ):
-            self.check_not_empty(op)
         for v in op.outputs:
             self.output(v)
         address = self.slot(compiled.name, "kernel", "int", Address(compiled))
@@ -205,15 +202,17 @@ class DriverOps(DriverText):
         self.line(f"if {n} > 0:")
         self.line(f"    parallel_for({address}, {table}, {n}, {extent.grain(self.size)})")
 
-    def check_not_empty(self, op: Op) -> None:
-        for inner in op.blocks[0].ops:
-            reduce = OPS[inner.name].reduce
-            if reduce is not None and not reduce.empty:
-                dims = inner.attrs["dim"]
-                assert isinstance(dims, tuple)
-                shape = _shape(inner.inputs[0])
-                if any(not isinstance(shape[int(d)], int) for d in dims):  # type: ignore[arg-type]
-                    raise self.unsupported(f"'{inner.name}' may have nothing to reduce")
+    def require_elements(self, op: Op) -> None:
+        """Write the check that a fold has something to fold."""
+        name, shape, dims = (op.attrs[key] for key in ("name", "shape", "dim"))
+        assert isinstance(name, str)
+        assert isinstance(shape, tuple)
+        assert isinstance(dims, tuple)
+        for d in map(int, dims):  # type: ignore[arg-type]
+            size = shape[d]
+            assert isinstance(size, (int, Sym))
+            self.line(f"if {self.size(size)} == 0:")
+            self.fail("IndexOutOfRange", nothing_to_fold(name, len(shape), len(dims), d))
 
     def argument(self, op: Op, slot: Slot, count: Dim) -> str:
         match slot.source:

@@ -227,6 +227,8 @@ class _Writer(DriverCarried):
                 self.write(op)
             case "copy":
                 self.copy(self.output(op.output), self.tensor(op.inputs[0]))
+            case "require_elements":
+                self.require_elements(op)
             case "assume":
                 self.assume(op)
             case "constant" | "cast" if isinstance(op.output.type, TensorType):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from jitorch.codegen.emit import I64
-from jitorch.codegen.nest.expressions import Expressions, Typed, no_meaning
+from jitorch.codegen.nest.expressions import Expressions, Typed, no_meaning, shown
 from jitorch.codegen.numba_api import errors, types
 
 
@@ -193,6 +193,5 @@ def _located(error: Exception, node: ast.stmt) -> Exception:
     """The error with the line, which the innermost statement knows."""
     if "\n" in str(error):
         return error
-    line = f"line {node.lineno}: {ast.unparse(node).splitlines()[0]}"
-    located: Exception = errors.TypingError(f"{error}\n  {line}")
+    located: Exception = errors.TypingError(f"{error}\n  line {node.lineno}: {shown(node)}")
     return located

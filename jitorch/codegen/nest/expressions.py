@@ -201,6 +201,13 @@ def _known(table: Mapping[Any, _Operator], op: ast.AST) -> _Operator:
 
 
 def no_meaning(node: ast.AST) -> Exception:
-    text = ast.unparse(node) if isinstance(node, (ast.stmt, ast.expr)) else type(node).__name__
-    error: Exception = errors.TypingError(f"no meaning in a kernel: {text}")
+    """The error for syntax that kernels do not have."""
+    error: Exception = errors.TypingError(f"no meaning in a kernel: {shown(node)}")
     return error
+
+
+def shown(node: ast.AST) -> str:
+    """The first line of a piece of syntax."""
+    if isinstance(node, (ast.stmt, ast.expr)):
+        return ast.unparse(node).splitlines()[0]
+    return type(node).__name__

@@ -11,6 +11,7 @@ from jitorch.codegen.kernel import (
     Let,
     Load,
     Pass,
+    Place,
     Statement,
     Store,
 )
@@ -70,6 +71,6 @@ def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) ->
         elif at[axis] != 0:
             fixed = isinstance(stride, int)
             index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
-    if isinstance(s, Load):
+    if isinstance(s, (Load, Place)):
         return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
     return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))

@@ -14,12 +14,11 @@ from jitorch.codegen.cuda.steps import compile_graph
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
 from jitorch.ir.types import BY_TAG
-from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import simulator, suite
 from tests.codegen.cuda.host import expected, run_graph
 from tests.codegen.cuda.machine import Simulated
 from tests.codegen.cuda.names import small_blocks
-from tests.codegen.support import located
+from tests.codegen.support import located, prepared
 from tests.support import SPECIAL, random_arguments
 
 # Nothing, one element, less than a warp; and several warps, rounds and parts.
@@ -75,7 +74,7 @@ def compare(name: str, args: list[Any]) -> None:
         wanted = expected(graph, args)
     except (IndexError, ZeroDivisionError):
         pytest.skip("an error in eager too")
-    got = run_graph(fuse(located(graph)), args, simulator.start)
+    got = run_graph(prepared(located(graph)), args, simulator.start)
     for v, a, b in zip(graph.results, got, wanted, strict=True):
         same(v.hint, a, b)
 
@@ -112,7 +111,7 @@ def test_programs() -> None:
     machine = Simulated(simulator.start)
     rng = np.random.default_rng(0)
     graph = parse(PROGRAM)
-    program = compile_graph(fuse(located(graph)), {"cpu": machine})
+    program = compile_graph(prepared(located(graph)), {"cpu": machine})
     for n, m in ((3, 8), (4, 4), (0, 3), (1, 5)):
         x = rng.standard_normal((n, m)).astype(np.float32)
         y = rng.standard_normal((m, n)).astype(np.float32).T
@@ -127,7 +126,7 @@ def test_programs_of_one_kernel(name: str) -> None:
     graph = parse(suite.GRAPHS[name])
     args = random_arguments(graph, np.random.default_rng(1), {"n": 4, "m": 8})
     machine = Simulated(simulator.start)
-    program = compile_graph(fuse(located(graph)), {"cpu": machine})
+    program = compile_graph(prepared(located(graph)), {"cpu": machine})
     for got, wanted in zip(program.run(args), expected(graph, args), strict=True):
         same(name, got, wanted)
     assert [e.name for source in program.sources for e in source.entries] == [
@@ -137,7 +136,7 @@ def test_programs_of_one_kernel(name: str) -> None:
 
 def test_four_at_once_needs_alignment() -> None:
     machine = Simulated(simulator.start)
-    program = compile_graph(fuse(parse(suite.LAYOUTS["broadcast"])), {"cpu": machine})
+    program = compile_graph(prepared(parse(suite.LAYOUTS["broadcast"])), {"cpu": machine})
 
     def vectors(m: int, shift: int) -> int:
         memory = np.zeros(2 * m + 64, np.float32)

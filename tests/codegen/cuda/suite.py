@@ -55,8 +55,8 @@ def folds(tag: str, dim: str) -> str:
     shape = {"0": "m", "1": "n", "0, 1": ""}[dim]
     lines = []
     for op in OPS.values():
-        # `peak` folds as `amax` does, and truth values of all integers are alike.
-        if op.reduce is None or (tag not in ("bool", "f32") and op.name in ("peak", "any", "all")):
+        # Truth values of all integers are alike.
+        if op.reduce is None or (tag not in ("bool", "f32") and op.name in ("any", "all")):
             continue
         try:
             dims = tuple(map(int, dim.split(", ")))

@@ -13,9 +13,8 @@ from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
 from jitorch.errors import TypeMismatch
 from jitorch.ir.parser import parse
-from jitorch.passes.fuse import fuse
 from tests.codegen.cuda import suite
-from tests.codegen.support import located
+from tests.codegen.support import located, prepared
 
 pytestmark = [pytest.mark.numba, pytest.mark.usefixtures("compiler")]
 
@@ -23,7 +22,7 @@ CC = (9, 0)
 
 
 def all_units(name: str) -> list[Unit]:
-    return list(units(fuse(located(parse(suite.GRAPHS[name])))))
+    return list(units(prepared(located(parse(suite.GRAPHS[name])))))
 
 
 @functools.cache

@@ -1,0 +1,132 @@
+"""Elements that know where they stand: indices in kernels of every layout, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitorch as jt
+from jitorch.codegen.kernel import Layout
+from tests.checking import assert_same, check
+
+pytestmark = pytest.mark.numba
+
+Program = Callable[..., Any]
+
+
+def kernels_of(fn: Any, *args: Any) -> list[Layout]:
+    """The layouts of the kernels that a call compiles."""
+    fn(*args)
+    (versions,) = fn._versions.values()
+    return [kernel.kernel.layout for kernel in versions[-1].program.kernels]
+
+
+def ramp(x: Any) -> Any:
+    return jt.arange(x.shape[0]) * 2 + x
+
+
+def causal(x: Any) -> Any:
+    i = jt.arange(x.shape[0])
+    return jt.where(i[:, None] >= i, x, -1.0)
+
+
+def turned(x: Any) -> Any:
+    return x.transpose(0, 1) * jt.arange(x.shape[0]) + x
+
+
+def weighted_rows(x: Any) -> Any:
+    return (x * jt.arange(x.shape[1], dtype=jt.float32)).sum(1)
+
+
+def weighted_columns(x: Any) -> Any:
+    return (x * jt.arange(x.shape[0], dtype=jt.float32)[:, None]).sum(0)
+
+
+def few(x: Any) -> Any:
+    return (x.reshape(-1, 4) * jt.arange(4)).sum(1)
+
+
+def whole(x: Any) -> Any:
+    return (x * jt.arange(x.shape[1])).sum()
+
+
+LAYOUTS: list[tuple[Program, tuple[int, ...], Layout]] = [
+    (ramp, (7,), Layout.FLAT),
+    (causal, (70, 70), Layout.TILES),
+    (turned, (70, 70), Layout.BLOCKS),
+    (weighted_rows, (5, 33), Layout.ROWS),
+    (weighted_columns, (5, 33), Layout.COLUMNS),
+    (few, (6, 8), Layout.SHORT),
+    (whole, (3, 9000), Layout.SPLIT),
+]
+
+
+@pytest.mark.parametrize(("program", "shape", "layout"), LAYOUTS)
+def test_every_layout_knows_its_places(
+    program: Program, shape: tuple[int, ...], layout: Layout
+) -> None:
+    x = jt.randn(*shape)
+    fn = jt.script(program)
+    assert_same(fn(x), fn.eager(x), program.__name__, 1e-4)
+    assert kernels_of(fn, x)[0] is layout
+
+
+def test_no_memory_is_read_for_indices() -> None:
+    fn = jt.script(causal)
+    fn(jt.ones(3, 3))
+    assert fn.code(jt.ones(3, 3), stage="kernels").count("arg_ptr") == 2
+
+
+POSITIONS: list[Program] = [
+    lambda x: x.argmax(1),
+    lambda x: x.argmin(0, keepdim=True),
+    lambda x: (x.argmax(), x.argmin()),
+    lambda x: x.max(1),
+    lambda x: x.min(-2, keepdim=True),
+    lambda x: x.transpose(0, 1).argmax(1),
+    lambda x: x[:, ::2].argmax(1),
+]
+
+
+@pytest.mark.parametrize("program", POSITIONS)
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "int64", "int8", "uint8", "bool"]
+)
+def test_positions_are_those_of_numpy(program: Program, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    calls = []
+    for shape in ((4, 6), (1, 5), (5, 1), (3, 300), (300, 7)):
+        x = rng.integers(0, 4, shape).astype(dtype)
+        if x.dtype.kind == "f":
+            x[:, x.shape[1] // 2] = np.where(rng.random(shape[0]) < 0.3, np.nan, 0)
+            x[0] = -np.inf
+        calls.append((jt.tensor(x),))
+    check(program, *calls, compiled=True)
+
+
+def test_zeros_are_equal_whatever_their_signs() -> None:
+    x = jt.tensor([[-0.0, 0.0, -1.0], [0.0, -0.0, 1.0]])
+    check(lambda x: (x.argmax(1), x.argmin(1)), (x,), compiled=True)
+
+
+def test_positions_in_nothing_are_errors() -> None:
+    check(lambda x: x.argmax(1), (jt.ones(0, 3),), (jt.ones(3, 0),), compiled=True)
+    check(lambda x: x.argmax(), (jt.ones(0, 3),), compiled=True)
+
+
+def test_what_chooses_in_a_loop_is_native() -> None:
+    def walk(table: Any, start: int) -> Any:
+        at = table[start].argmax(0)
+        total = at * 0
+        for _ in range(5):
+            total = total + (table * at).argmax(1).sum()
+            at = at + 1
+        return total
+
+    fn = jt.script(walk)
+    table = jt.randn(6, 6)
+    assert_same(fn(table, 2), fn.eager(table, 2), "walk", 0)
+    assert "def driver" in fn.code(table, 2, stage="kernels")
