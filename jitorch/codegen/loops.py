@@ -9,7 +9,8 @@ Neighbouring axes that every operand walks without a gap become one loop. Then:
     folds      over a few elements, their number known               SHORT
                most operands contiguous along an axis that stays     COLUMNS
                otherwise, some axis stays                            ROWS
-               none stays                                            SPLIT
+               none stays, or few points, their number known, that
+               lie side by side                                      SPLIT
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from jitorch.passes.domain import Domain
 # about a millisecond to compile). Longer rows fill vectors by themselves.
 SHORT = 16
 SHORT_STATEMENTS = 160
+# Folds at so few points are written out side by side. More of them fill vectors by themselves.
+NARROW = 32
 
 Distance = Union[Dim, Stride]
 Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
@@ -36,6 +39,11 @@ def longest_short(ops: int) -> int:
     """Return how many elements a fold in a kernel of `ops` ops may have to be written out."""
     # A fold alone has nothing to do but loads, of which at most 8 interleave.
     return 8 if ops == 1 else min(SHORT, SHORT_STATEMENTS // max(ops, 1))
+
+
+def most_narrow(ops: int) -> int:
+    """Return how many points around a long fold in a kernel of `ops` ops may be written out."""
+    return min(NARROW, SHORT_STATEMENTS // max(ops, 1))
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,8 @@ def choose_loops(
         layout = Layout.SHORT
     elif fast in outer:
         _move_last(outer, fast)
-        layout = Layout.COLUMNS
+        narrow = habits.short and _is_narrow(domain, ops)
+        layout = Layout.SPLIT if narrow else Layout.COLUMNS
     else:
         if fast in reduced:
             _move_last(reduced, fast)
@@ -118,6 +127,12 @@ def _is_short(domain: Domain, ops: int) -> bool:
     """Whether the folds are few enough steps to be written out."""
     folded = product(tuple(domain.sizes[a] for a in domain.reduced))
     return isinstance(folded, int) and 0 < folded <= longest_short(ops)
+
+
+def _is_narrow(domain: Domain, ops: int) -> bool:
+    """Whether the points around the folds are few enough to be written out."""
+    points = product(tuple(domain.sizes[a] for a in domain.outer))
+    return isinstance(points, int) and 0 < points <= most_narrow(ops)
 
 
 def _fastest(domain: Domain, accesses: Sequence[Strides]) -> int | None:

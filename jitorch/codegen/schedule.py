@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jitorch.codegen import expression
+from jitorch.codegen import expression, narrow
 from jitorch.codegen.kernel import (
     Axis,
     Fold,
@@ -240,17 +240,16 @@ class _Scheduler:
             short = self.loops.layout is Layout.SHORT and bool(self.passes)
             self.passes.append(_Draft(names=self.passes[0].names) if short else _Draft())
             self.write_pass(number)
+        outer, once, row = self.axes(self.loops.outer), tuple(self.once), tuple(self.row)
+        passes = self.written_passes()
         if self.loops.layout is Layout.SPLIT:
-            self.split_slots()
-        return Kernel(
-            self.loops.layout,
-            tuple(sorted(self.slots.values(), key=lambda s: not s.pointer)),
-            self.axes(self.loops.outer),
-            self.axes(self.loops.inner),
-            tuple(self.once),
-            tuple(self.row),
-            self.written_passes(),
-        )
+            if outer:
+                once, passes = narrow.written_out(outer, once, row, passes)
+                outer, row = (), ()
+            self.split_slots(passes)
+        slots = tuple(sorted(self.slots.values(), key=lambda s: not s.pointer))
+        inner = self.axes(self.loops.inner)
+        return Kernel(self.loops.layout, slots, outer, inner, once, row, passes)
 
     def written_passes(self) -> tuple[Pass, ...]:
         return tuple(Pass(tuple(d.body), tuple(d.folds), tuple(d.after)) for d in self.passes)
@@ -456,14 +455,13 @@ class _Scheduler:
 
     # Split kernels.
 
-    def split_slots(self) -> None:
-        for draft in self.passes:
-            for fold in draft.folds:
+    def split_slots(self, passes: Sequence[Pass]) -> None:
+        for each in passes:
+            for fold in each.folds:
                 tag = "f64" if fold.rounds else fold.tag
                 self.slot(
                     ("partial", fold.name), f"part_{fold.name}", tag, Scratch(True), pointer=True
                 )
-        passes = self.written_passes()
         for number in range(len(passes)):
             for name, tag in carried(passes, number):
                 self.slot(("kept", name), f"kept_{name}", tag, Scratch(False), pointer=True)

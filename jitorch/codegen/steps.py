@@ -18,7 +18,7 @@ from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
 from jitorch.codegen.native import DEFAULT_FASTMATH, NativeFunction
 from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.scan import BAND, CHUNK, ScanKernel, compile_scan, cut
-from jitorch.codegen.short import ShortFolds, short_folds
+from jitorch.codegen.special import SpecialKernels, specials
 from jitorch.codegen.strides import makers
 from jitorch.codegen.turned import Turning
 from jitorch.ir.core import Graph, Op, Value
@@ -54,22 +54,24 @@ class Steps:
     def kernel(self, plan: PlanWriter, op: Op) -> None:
         """Write what carries out a `fused` op."""
         names = [plan.define(v) for v in op.outputs]
-        folded = short_folds(op)
-        if folded is None:
-            self.write_kernel(plan, op)
-            return
-        short = plan.constant("short", ShortFolds(op, folded, self.plan))
-        lengths = [plan.size(symbol(s)) for s in folded.symbols]
-        others = [plan.size(symbol(s)) for s in folded.others]
-        args = "".join(f"{a}, " for a in (*(plan.of[v] for v in op.inputs), *others))
-        with plan.indented(f"if 1 < {plan.size(folded.length)} <= {folded.longest}:"):
-            plan.line(f"{', '.join(names)}, = {short}(({', '.join(lengths)},), ({args}))")
-        with plan.indented("else:"):
-            self.write_kernel(plan, op)
-
-    def write_kernel(self, plan: PlanWriter, op: Op) -> None:
-        """Write the launch of a kernel, and the memory of its results."""
         compiled = self.kernels.compile(op, plan.memory.reuse)
+        word = "if"
+        for special in specials(op, compiled.kernel.layout):
+            kernels = plan.constant("special", SpecialKernels(op, special, self.plan))
+            sizes = [plan.size(symbol(s)) for s in special.symbols]
+            others = [plan.size(symbol(s)) for s in special.others]
+            args = "".join(f"{a}, " for a in (*(plan.of[v] for v in op.inputs), *others))
+            with plan.indented(f"{word} {special.condition(plan.size)}:"):
+                plan.line(f"{', '.join(names)}, = {kernels}(({', '.join(sizes)},), ({args}))")
+            word = "elif"
+        if word == "if":
+            self.write_kernel(plan, op, compiled)
+            return
+        with plan.indented("else:"):
+            self.write_kernel(plan, op, compiled)
+
+    def write_kernel(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:
+        """Write the launch of a kernel, and the memory of its results."""
         shared = sharing(compiled.kernel, op, plan.memory.reuse)
         names = {slot.source: slot.name for slot in compiled.kernel.slots}
         for k, v in enumerate(op.outputs):

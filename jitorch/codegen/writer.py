@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from jitorch.codegen.kernel import Axis, Fold, Index, Let, Load, Place, Statement, Store
 from jitorch.errors import UNKNOWN, Loc
@@ -102,8 +103,8 @@ class SourceWriter:
 
 
 def renamed(text: str, suffix: str, own: set[str]) -> str:
-    """Return a text with a suffix at each of the names `own`."""
-    return re.sub(r"\b[A-Za-z_]\w*", lambda m: f"{m[0]}_{suffix}" if m[0] in own else m[0], text)
+    """Return a text with a suffix at each of the names `own`, which makes names that nothing has."""
+    return re.sub(r"\b[A-Za-z_]\w*", lambda m: f"{m[0]}__{suffix}" if m[0] in own else m[0], text)
 
 
 def lies_across(s: Load, high: Axis, axis: Axis) -> bool:
@@ -140,9 +141,29 @@ def used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:
     return names
 
 
-def varying(statements: Sequence[Statement], axis: str) -> list[Statement]:
-    """Return the statements whose results change along the axis."""
-    names: set[str] = set()
+def placed(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
+    """Return a statement at one point of some axes: they become numbers, and names get a suffix."""
+    if isinstance(s, Let):
+        uses = tuple(renamed(u, suffix, own) for u in s.uses)
+        text = renamed(s.text, suffix, own)
+        return replace(s, name=renamed(s.name, suffix, own), text=text, uses=uses)
+    index: list[tuple[str, int | str]] = []
+    for axis, stride in s.index:
+        if axis not in at:
+            index.append((axis, stride))
+        elif at[axis] != 0:
+            fixed = isinstance(stride, int)
+            index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
+    if isinstance(s, Store):
+        return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))
+    return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
+
+
+def varying(
+    statements: Sequence[Statement], axis: str, known: Iterable[str] = ()
+) -> list[Statement]:
+    """Return the statements whose results change along the axis, as the `known` names do."""
+    names = set(known)
     out: list[Statement] = []
     for s in statements:
         moves = not isinstance(s, Let) and any(a == axis for a, _ in s.index)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import replace
 
 from jitorch.codegen.kernel import (
     Kernel,
-    Let,
-    Load,
     Pass,
-    Place,
     Statement,
     Store,
 )
 from jitorch.codegen.numba_cpu.writer import Writer
-from jitorch.codegen.writer import renamed, varying
+from jitorch.codegen.writer import placed, renamed, varying
 
 
 def short(w: Writer) -> None:
@@ -49,28 +44,10 @@ def written_out(each: Pass, kernel: Kernel) -> list[Statement | str]:
     for point in itertools.product(*sizes):
         at = dict(zip((a.name for a in kernel.inner), point, strict=True))
         suffix = "_".join(map(str, point))
-        body = [_element(s, at, suffix, own) for s in each.body]
+        body = [placed(s, at, suffix, own) for s in each.body]
         out += [s for s in body if not isinstance(s, Store)]
         for f in each.folds:
             value = renamed(f.value, suffix, own)
             out.append(f"{f.name} = {f.step.format(acc=f.name, x=value)}")
         out += [s for s in body if isinstance(s, Store)]
     return out
-
-
-def _element(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
-    """Return a statement for one element: inner axes become numbers, and names get a suffix."""
-    if isinstance(s, Let):
-        uses = tuple(renamed(u, suffix, own) for u in s.uses)
-        text = renamed(s.text, suffix, own)
-        return replace(s, name=renamed(s.name, suffix, own), text=text, uses=uses)
-    index: list[tuple[str, int | str]] = []
-    for axis, stride in s.index:
-        if axis not in at:
-            index.append((axis, stride))
-        elif at[axis] != 0:
-            fixed = isinstance(stride, int)
-            index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
-    if isinstance(s, (Load, Place)):
-        return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
-    return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))
