@@ -60,7 +60,7 @@ _SCOPE_BITS = 10
 _TABLE_SLOT = (1 << _SCOPE_BITS) - 1
 
 
-def _tag_alias(builder: Any, instruction: Any, slot: int) -> None:
+def tag_alias(builder: Any, instruction: Any, slot: int) -> None:
     """Tell LLVM that accesses of different slots never overlap."""
     if not 0 <= slot <= _TABLE_SLOT:
         return  # No promise: correct, only slower.
@@ -113,7 +113,7 @@ def _table_reader(result: Any, llvm_type: Any) -> Callable[..., Any]:
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
             index = convert(builder, values[1], sig.args[1], types.int64)
             value = builder.load(_slot_address(builder, values[0], index, llvm_type))
-            _tag_alias(builder, value, _TABLE_SLOT)
+            tag_alias(builder, value, _TABLE_SLOT)
             return value
 
         return result(args, k), emit
@@ -129,7 +129,7 @@ def _table_writer(register: Any) -> Callable[..., Any]:
             index = convert(builder, values[1], sig.args[1], types.int64)
             value = convert(builder, values[2], sig.args[2], register)
             done = builder.store(value, _slot_address(builder, values[0], index, value.type))
-            _tag_alias(builder, done, _TABLE_SLOT)
+            tag_alias(builder, done, _TABLE_SLOT)
             return None
 
         return types.void(args, k, v), emit
@@ -146,7 +146,7 @@ def _pointer_reader(tag: str) -> Callable[..., Any]:
         def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
             slot = ir.Constant(I64, pointer.slot)
             value = builder.load(_slot_address(builder, values[0], slot, BYTES))
-            _tag_alias(builder, value, _TABLE_SLOT)
+            tag_alias(builder, value, _TABLE_SLOT)
             return value
 
         return pointer(args, k), emit
@@ -164,7 +164,7 @@ ARG_PTR = {f"arg_ptr_{tag}": intrinsic(_pointer_reader(tag)) for tag in ELEMENTS
 # --------------------------------------------------------------------------------- load and store
 
 
-def _element(builder: Any, pointer: Any, p: Any, index_type: Any, i: Any) -> Any:
+def element_address(builder: Any, pointer: Any, p: Any, index_type: Any, i: Any) -> Any:
     """Address of element i. The offset is taken modulo 2**64: a negative stride needs no test."""
     index = convert(builder, i, index_type, types.int64)
     return builder.gep(builder.bitcast(p, ELEMENTS[pointer.tag][0].as_pointer()), [index])
@@ -178,9 +178,9 @@ def load(typingctx: Any, p: Any, i: Any) -> Any:
     register = ELEMENTS[p.tag][1]
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        where = _element(builder, p, values[0], sig.args[1], values[1])
+        where = element_address(builder, p, values[0], sig.args[1], values[1])
         value = builder.load(where)
-        _tag_alias(builder, value, p.slot)
+        tag_alias(builder, value, p.slot)
         if p.tag == "bool":
             return builder.icmp_unsigned("!=", value, ir.Constant(I8, 0))
         return builder.fpext(value, F32) if p.tag == "f16" else value
@@ -196,7 +196,7 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
     register = ELEMENTS[p.tag][1]
 
     def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        where = _element(builder, p, values[0], sig.args[1], values[1])
+        where = element_address(builder, p, values[0], sig.args[1], values[1])
         if p.tag == "f16":
             value = casts.to_half(builder, values[2], sig.args[2])
         else:
@@ -204,7 +204,7 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
         if p.tag == "bool":
             value = builder.zext(value, I8)
         done = builder.store(value, where)
-        _tag_alias(builder, done, p.slot)
+        tag_alias(builder, done, p.slot)
         return None
 
     return types.void(p, i, v), emit

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen import intrinsics, running
+from jitorch.codegen import intrinsics, running, turning
 from jitorch.codegen.casts import convert, to_half
 from jitorch.codegen.emit import I64, call_llvm, intrinsic
 from jitorch.codegen.intrinsics import ELEMENTS, SlotPointer
@@ -157,6 +157,7 @@ _NAMESPACE: dict[str, Any] = {
     **FUNCTIONS,
     **intrinsics.NAMESPACE,
     **running.NAMESPACE,
+    **turning.NAMESPACE,
     **{f"scratch_{tag}": _scratch(tag) for tag in ELEMENTS},
     **{f"peek_{tag}": _peek(tag) for tag in ELEMENTS},
     **{f"poke_{tag}": _poke(tag) for tag in ELEMENTS},

@@ -6,9 +6,7 @@ from jitorch.codegen.kernel import (
     Axis,
     Load,
 )
-from jitorch.codegen.numba_cpu.sizes import (
-    SQUARE,
-)
+from jitorch.codegen.numba_cpu.sizes import SIDE, SQUARE
 from jitorch.codegen.numba_cpu.writer import Writer
 from jitorch.codegen.writer import lies_across
 
@@ -54,10 +52,30 @@ def blocks(w: Writer) -> None:
 
 
 def turn(w: Writer, s: Load, name: str, high: Axis, axis: Axis) -> None:
-    """Write the copy of a square, read as it lies, to be read by rows."""
+    """Write the copy of a square, read as it lies, to be read by rows.
+
+    Small squares of it are turned in registers; what they leave over is copied one by one.
+    """
+    w.line("wide, tall = left, top")
+    if s.tag == w.tag(s.pointer):  # half precision is widened on the way
+        w.line(f"wide = right - (right - left) % {SIDE}")
+        w.line(f"tall = bottom - (bottom - top) % {SIDE}")
+        with w.block(f"for {axis.name} in range(left, wide, {SIDE}):"):
+            w.prepare([s], high.name)
+            with w.block(f"for {high.name} in range(top, tall, {SIDE}):"):
+                source = f"{s.pointer}, {w.address(s.index, high.name)}"
+                stride = dict(s.index)[axis.name]
+                w.line(
+                    f"turn_square({name}, {_at(high, axis)}, {SQUARE}, {source}, {stride})", s.loc
+                )
     with w.block(f"for {axis.name} in range(left, right):"):
         w.prepare([s], high.name)
-        with w.block(f"for {high.name} in range(top, bottom):"):
-            at = f"({high.name} - top) * {SQUARE} + ({axis.name} - left)"
+        w.line(f"rest = tall if {axis.name} < wide else top")
+        with w.block(f"for {high.name} in range(rest, bottom):"):
             value = f"load({s.pointer}, {w.address(s.index, high.name)})"
-            w.line(f"store({name}, {at}, {value})", s.loc)
+            w.line(f"store({name}, {_at(high, axis)}, {value})", s.loc)
+
+
+def _at(high: Axis, axis: Axis) -> str:
+    """Return where an element lies in the turned square."""
+    return f"({high.name} - top) * {SQUARE} + ({axis.name} - left)"

@@ -10,6 +10,8 @@ SPLIT_BLOCK = 8192
 # Height and width of the squares that are turned in working memory where operands lie across the
 # loops: each line of memory is read once. Rows of 64 fill the vectors of an unrolled loop; 32 do not.
 SQUARE = 64
+# Side of the squares that are turned in registers.
+SIDE = 8
 # Columns whose accumulators are kept at once; they stay in the first-level cache.
 COLUMN_BLOCK = 256
 # Numbers from here on tell scratch arrays apart from slots of the argument table.

@@ -40,6 +40,10 @@ class Writer(SourceWriter):
             self.decode(row, outer)
             yield
 
+    def tag(self, pointer: str) -> str:
+        """Return the dtype of the elements behind a pointer."""
+        return next(slot.tag for slot in self.kernel.slots if slot.name == pointer)
+
     def array(self, name: str, tag: str, size: int = COLUMN_BLOCK) -> None:
         self.line(f"{name} = scratch_{tag}({SCRATCH_SLOT + self.arrays}, {size})")
         self.arrays += 1
