@@ -83,6 +83,9 @@ class CompiledKernel:
                 return Extent(product((*others, rows)), wide * block, chunk)
             case Layout.ROWS | Layout.COLUMNS | Layout.SHORT:
                 return Extent(outer, inner, chunk)
+            case Layout.BANDS:
+                block = numba_cpu.FOLD_BLOCK
+                return Extent(floordiv(inner + (block - 1), block), outer * block, chunk)
             case Layout.SPLIT:
                 block = numba_cpu.SPLIT_BLOCK
                 return Extent(floordiv(inner + (block - 1), block), block, chunk)

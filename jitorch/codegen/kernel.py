@@ -69,9 +69,10 @@ class Stride:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Working memory: one element per block of the split range, or a single one."""
+    """Working memory: so many elements for each block of the split range, or for the whole."""
 
     per_block: bool
+    elements: Dim = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ class Layout(Enum):
     ROWS     folds along the innermost axis: the range is over outer points
     COLUMNS  folds across memory: the range is over outer points, the last outer axis is the
              innermost loop
+    BANDS    as COLUMNS, but the range is over blocks of the folded elements; two steps per pass
     SHORT    folds over few elements, their number known: written out, so that the innermost loop
              is the last outer axis; the range is over outer points
     SPLIT    no outer axes: the range is over blocks of the folded elements; two steps per pass
@@ -203,6 +205,12 @@ class Layout(Enum):
     COLUMNS = "columns"
     SHORT = "short"
     SPLIT = "split"
+    BANDS = "bands"
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether blocks of the folded range are folded first, and then their results."""
+        return self in (Layout.SPLIT, Layout.BANDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Neighbouring axes that every operand walks without a gap become one loop. Then:
                several, all operands contiguous along the innermost  TILES
                an operand contiguous along another one               BLOCKS
     folds      over a few elements, their number known               SHORT
-               most operands contiguous along an axis that stays     COLUMNS
+               most operands contiguous along an axis that stays     COLUMNS, BANDS
                otherwise, some axis stays                            ROWS
                none stays, or few points, their number known, that
                lie side by side                                      SPLIT
@@ -75,12 +75,17 @@ class Loops:
 
 
 def choose_loops(
-    domain: Domain, ops: int, order: Sequence[int], accesses: Sequence[Strides], habits: Habits
+    domain: Domain,
+    ops: int,
+    order: Sequence[int],
+    accesses: Sequence[Strides],
+    habits: Habits,
+    in_bands: bool = False,
 ) -> Loops:
     """Return the loops of a kernel of `ops` ops.
 
     `order` has the axes of its domain, outermost first, `accesses` the strides of all that it reads
-    from outside or writes.
+    from outside or writes. `in_bands` tells that folds across memory are long, at few points.
     """
     reduced = [a for a in order if a in domain.reduced]
     outer = [a for a in order if a not in domain.reduced]
@@ -92,7 +97,8 @@ def choose_loops(
     elif fast in outer:
         _move_last(outer, fast)
         narrow = habits.short and _is_narrow(domain, ops)
-        layout = Layout.SPLIT if narrow else Layout.COLUMNS
+        wide = Layout.BANDS if in_bands else Layout.COLUMNS
+        layout = Layout.SPLIT if narrow else wide
     else:
         if fast in reduced:
             _move_last(reduced, fast)

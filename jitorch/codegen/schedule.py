@@ -101,7 +101,12 @@ class _Scheduler:
         self.outputs = {v: self.body.results.index(v) for v in self.body.results}
         self.phase = self.phases()
         self.loops = choose_loops(
-            self.domain, len(self.ops), self.loop_order(), self.accesses(), habits
+            self.domain,
+            len(self.ops),
+            self.loop_order(),
+            self.accesses(),
+            habits,
+            in_bands=bool(op.attrs.get("in_bands")),
         )
         self.level_axes = {a for group in self.loops.inner for a in group}
         self.names = Names()
@@ -242,11 +247,11 @@ class _Scheduler:
             self.write_pass(number)
         outer, once, row = self.axes(self.loops.outer), tuple(self.once), tuple(self.row)
         passes = self.written_passes()
-        if self.loops.layout is Layout.SPLIT:
-            if outer:
+        if self.loops.layout.in_steps:
+            if outer and self.loops.layout is Layout.SPLIT:
                 once, passes = narrow.written_out(outer, once, row, passes)
                 outer, row = (), ()
-            self.split_slots(passes)
+            self.split_slots(passes, outer)
         slots = tuple(sorted(self.slots.values(), key=lambda s: not s.pointer))
         inner = self.axes(self.loops.inner)
         return Kernel(self.loops.layout, slots, outer, inner, once, row, passes)
@@ -455,15 +460,16 @@ class _Scheduler:
 
     # Split kernels.
 
-    def split_slots(self, passes: Sequence[Pass]) -> None:
+    def split_slots(self, passes: Sequence[Pass], outer: Sequence[Axis]) -> None:
+        points = product(tuple(self.domain.sizes[a] for a in self.domain.outer)) if outer else 1
         for each in passes:
             for fold in each.folds:
                 tag = "f64" if fold.rounds else fold.tag
-                self.slot(
-                    ("partial", fold.name), f"part_{fold.name}", tag, Scratch(True), pointer=True
-                )
+                partial = Scratch(True, points)
+                self.slot(("partial", fold.name), f"part_{fold.name}", tag, partial, pointer=True)
         for number in range(len(passes)):
             for name, tag in carried(passes, number):
-                self.slot(("kept", name), f"kept_{name}", tag, Scratch(False), pointer=True)
+                kept = Scratch(False, points)
+                self.slot(("kept", name), f"kept_{name}", tag, kept, pointer=True)
         self.slot("first", "first_step", "int", Step("first"))
         self.slot("last", "last_step", "int", Step("last"))

@@ -9,10 +9,10 @@ everything else, share the general kernel.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jitorch.codegen.kernel import Layout
+from jitorch.codegen.kernel import Kernel, Layout
 from jitorch.codegen.loops import longest_short, most_narrow
 from jitorch.codegen.plan import Plan
 from jitorch.ir.core import Block, Graph, Op, Value
@@ -22,8 +22,9 @@ from jitorch.ir.rebuild import substitute_dims
 from jitorch.ir.types import ScalarType
 from jitorch.passes.domain import Domain, analyse
 
-# A fold at few points is long from here on.
+# A fold across memory is long from here on, and the points where it is done are few up to here.
 _LONG = 4096
+_FEW = 2048
 
 SizeText = Callable[[Dim], str]
 
@@ -38,10 +39,11 @@ class Special:
     symbols: tuple[str, ...]
     others: tuple[str, ...]
     condition: Callable[[SizeText], str]
+    in_bands: bool = False
 
 
-def specials(op: Op, layout: Layout) -> list[Special]:
-    """Return for which sizes a `fused` op, with a general kernel of a layout, has kernels of its own."""
+def specials(op: Op, general: Kernel) -> list[Special]:
+    """Return for which sizes a `fused` op has kernels of its own, beside the general one."""
     ops = op.blocks[0].ops
     domain = analyse(ops)
     folded, points = _size(domain, domain.reduced), _size(domain, domain.outer)
@@ -51,13 +53,23 @@ def specials(op: Op, layout: Layout) -> list[Special]:
         found.append(
             _special(op, domain, domain.reduced, lambda size: f"1 < {size(folded)} <= {longest}")
         )
-    if layout is Layout.COLUMNS and most > 0:
+    across = general.layout is Layout.COLUMNS
+    if across and most > 0:
         found.append(
             _special(
                 op,
                 domain,
                 domain.outer,
                 lambda size: f"{size(points)} <= {most} and {size(folded)} >= {_LONG}",
+            )
+        )
+    if across and len(general.outer) == len(general.inner) == 1:
+        found.append(
+            Special(
+                (),
+                _unbound(op, ()),
+                lambda size: f"0 < {size(points)} <= {_FEW} and {size(folded)} >= {_LONG}",
+                in_bands=True,
             )
         )
     return [each for each in found if each is not None]
@@ -76,9 +88,13 @@ def _special(
     known = list(dict.fromkeys(s for s in symbols if s is not None))
     if not known or None in symbols:
         return None
+    return Special(tuple(known), _unbound(op, known), condition)
+
+
+def _unbound(op: Op, known: Collection[str]) -> tuple[str, ...]:
+    """Return the symbols that neither an operand binds nor the kernel knows."""
     bound = {name for v in op.inputs for name in binders(v.type)}
-    others = sorted(all_symbols(_graph(op)) - bound - set(known))
-    return Special(tuple(known), tuple(others), condition)
+    return tuple(sorted(all_symbols(_graph(op)) - bound - set(known)))
 
 
 def _graph(op: Op, sizes: Sequence[str] = ()) -> Graph:
@@ -107,6 +123,7 @@ class SpecialKernels:
         return run(args)
 
     def compile(self, sizes: tuple[int, ...]) -> Callable[[Sequence[Any]], list[Any]]:
-        graph = _graph(self.op, self.special.others)
+        op = replace(self.op, attrs={"in_bands": True}) if self.special.in_bands else self.op
+        graph = _graph(op, self.special.others)
         known: dict[str, Dim] = dict(zip(self.special.symbols, sizes, strict=True))
         return self.plan(substitute_dims(graph, known)).compile()

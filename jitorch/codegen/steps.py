@@ -56,13 +56,13 @@ class Steps:
         names = [plan.define(v) for v in op.outputs]
         compiled = self.kernels.compile(op, plan.memory.reuse)
         word = "if"
-        for special in specials(op, compiled.kernel.layout):
+        for special in specials(op, compiled.kernel):
             kernels = plan.constant("special", SpecialKernels(op, special, self.plan))
-            sizes = [plan.size(symbol(s)) for s in special.symbols]
+            sizes = "".join(f"{plan.size(symbol(s))}, " for s in special.symbols)
             others = [plan.size(symbol(s)) for s in special.others]
             args = "".join(f"{a}, " for a in (*(plan.of[v] for v in op.inputs), *others))
             with plan.indented(f"{word} {special.condition(plan.size)}:"):
-                plan.line(f"{', '.join(names)}, = {kernels}(({', '.join(sizes)},), ({args}))")
+                plan.line(f"{', '.join(names)}, = {kernels}(({sizes}), ({args}))")
             word = "elif"
         if word == "if":
             self.write_kernel(plan, op, compiled)
@@ -125,11 +125,10 @@ class Steps:
                 t = op.inputs[index].type
                 assert isinstance(t, TensorType)
                 return f"{operands[index]}.strides[{dim}] // {t.dtype.itemsize}"
-            case Scratch(per_block):
+            case Scratch(per_block, elements):
                 name = plan.names.own("scratch")
-                plan.line(
-                    f"{name} = empty({n if per_block else 1}, {plan.dtype(BY_TAG[slot.tag])})"
-                )
+                count = f"({n if per_block else 1}) * ({plan.size(elements)})"
+                plan.line(f"{name} = empty({count}, {plan.dtype(BY_TAG[slot.tag])})")
                 return f"id({name})"
             case Step():
                 return "0"

@@ -18,12 +18,17 @@ import hashlib
 from collections.abc import Mapping
 
 from jitorch.codegen.kernel import Kernel, Layout, Slot
+from jitorch.codegen.numba_cpu.bands import bands
 from jitorch.codegen.numba_cpu.blocks import blocks
 from jitorch.codegen.numba_cpu.columns import columns
 from jitorch.codegen.numba_cpu.flat import flat, tiles
 from jitorch.codegen.numba_cpu.rows import rows
 from jitorch.codegen.numba_cpu.short import short
-from jitorch.codegen.numba_cpu.sizes import SPLIT_BLOCK as SPLIT_BLOCK, SQUARE as SQUARE
+from jitorch.codegen.numba_cpu.sizes import (
+    FOLD_BLOCK as FOLD_BLOCK,
+    SPLIT_BLOCK as SPLIT_BLOCK,
+    SQUARE as SQUARE,
+)
 from jitorch.codegen.numba_cpu.split import split
 from jitorch.codegen.numba_cpu.writer import Writer
 
@@ -51,6 +56,7 @@ def _write(w: Writer) -> None:
         Layout.BLOCKS: blocks,
         Layout.ROWS: rows,
         Layout.COLUMNS: columns,
+        Layout.BANDS: bands,
         Layout.SHORT: short,
         Layout.SPLIT: split,
     }

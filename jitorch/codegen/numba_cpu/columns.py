@@ -122,11 +122,15 @@ def lead_in(
     kept: Sequence[str],
     statements: Sequence[Statement],
     folds: Sequence[Fold],
+    at: str = "lane",
 ) -> None:
-    """Write what the statements use from outside the loop over columns."""
+    """Write what the statements use from outside the loop over columns.
+
+    What earlier passes carry over is kept for each column, at `at`.
+    """
     first = needed(moving, statements, folds)
     wanted = used([*first, *statements], folds)
     for name in dict.fromkeys(kept):
         if name in wanted:
-            w.line(f"{name} = load(kept_{name}, lane)")
+            w.line(f"{name} = load(kept_{name}, {at})")
     w.statements(first, w.kernel.outer[-1].name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 # Rounding folds are cut in blocks of this many elements, whose results are summed in double: as
 # accurate as NumPy's pairwise sums, and each block keeps the vector width of its dtype.
 FOLD_BLOCK = 1024
+# Rows that are folded into a stretch of accumulators at once.
+BAND_ROWS = 4
 # The elements of one block of a split kernel: one unit of work for a thread.
 SPLIT_BLOCK = 8192
 # Height and width of the squares that are turned in working memory where operands lie across the
