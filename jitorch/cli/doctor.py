@@ -103,6 +103,29 @@ def _blas() -> Iterator[Finding]:
         told: Any = importlib.import_module(package).show_config(mode="dicts")
         blas = told["Build Dependencies"]["blas"]
         yield Finding(f"BLAS of {package}", f"{blas['name']} {blas.get('version', '')}".strip())
+    yield from _blas_kernels()
+
+
+# What OpenBLAS calls its kernels for processors without 512-bit vectors.
+_NARROW_KERNELS = ("haswell", "zen", "sandybridge", "nehalem", "prescott")
+
+
+def _blas_kernels() -> Iterator[Finding]:
+    """Whether OpenBLAS knows this processor: what is younger than it gets kernels for an older one."""
+    if importlib.util.find_spec("llvmlite") is None:
+        return
+    from jitorch import threads
+    from jitorch.codegen import llvm
+
+    wide = "+avx512f" in llvm.cpu_features() and "-prefer-256-bit" in llvm.cpu_features()
+    kinds = {getattr(each, "architecture", None) or "" for each in threads.blas_libraries()}
+    for kind in sorted(filter(None, kinds)):
+        slow = wide and kind.lower() in _NARROW_KERNELS
+        remedy = (
+            "this processor has 512-bit vectors, which these kernels do not use; set "
+            "OPENBLAS_CORETYPE=SkylakeX before Python starts, and see whether matrix products get faster"
+        )
+        yield Finding("BLAS kernels", f"for {kind}", remedy if slow else "")
 
 
 def _cache() -> Iterator[Finding]:
