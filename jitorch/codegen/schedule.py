@@ -52,7 +52,7 @@ from jitorch.ir.dims import Dim, product
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
-from jitorch.passes.domain import Axes, Read, analyse, is_counting
+from jitorch.passes.domain import Axes, Read, analyse, filled_with, is_counting, is_known
 
 
 def schedule(
@@ -93,9 +93,8 @@ class _Scheduler:
         self.walked.update((v, parts[outer]) for v, outer in results if outer in parts)
         self.domain = analyse(self.body.ops)
         self.counting = {o.output for o in self.body.ops if is_counting(o)}
-        self.ops = [
-            o for o in self.body.ops if OPS[o.name].axes is None and o.output not in self.counting
-        ]
+        self.filled = {o.output: o for o in self.body.ops if filled_with(o) is not None}
+        self.ops = [o for o in self.body.ops if OPS[o.name].axes is None and not is_known(o)]
         self.producer = {o.output: o for o in self.ops}
         self.position = {o: i for i, o in enumerate(self.ops)}
         self.outputs = {v: self.body.results.index(v) for v in self.body.results}
@@ -307,6 +306,8 @@ class _Scheduler:
 
     def operand(self, op: Op, i: int, number: int) -> str:
         read = self.domain.reads[op, i]
+        if read.root in self.filled:
+            return self.constant(read.root, filled_with(self.filled[read.root]))
         if read.root in self.params or read.root in self.counting:
             return self.load(op, read, number)
         return self.value(read.root, number)
@@ -338,15 +339,19 @@ class _Scheduler:
         """Return the text that stands for a computed value in pass `number`."""
         op = self.producer[v]
         if op.name == "constant":
-            t = v.type
-            assert isinstance(t, TensorType)
-            return expression.constant(op.attrs["value"], t.dtype)
+            return self.constant(v, op.attrs["value"])
         if self.known(v, number) is None:
             for needed in self.unknown(v, number):
                 self.compute(needed, number)
         name = self.known(v, number)
         assert name is not None
         return name
+
+    def constant(self, v: Value, number: object) -> str:
+        """Return the text of a number as an element of a value."""
+        t = v.type
+        assert isinstance(t, TensorType)
+        return expression.constant(number, t.dtype)
 
     def known(self, v: Value, number: int) -> str | None:
         """Return the name of a value that pass `number` has."""

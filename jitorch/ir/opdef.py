@@ -87,6 +87,8 @@ class OpDef:
               inside a kernel
     counts    `counts(**attrs)`: whether each element of the result is its own index; free inside a
               kernel
+    fills     `fills(**attrs)`: the number that all elements of the result are, None if it does not say;
+              free inside a kernel
     view      whether the result shares memory with the first input
     walks     for views that are no renaming: `walks(input_type, **attrs)` tells for each result
               dimension which input dimension it walks along, and in what steps
@@ -113,6 +115,7 @@ class OpDef:
     filters: bool = False
     axes: Callable[..., Axes] | None = None
     counts: Callable[..., bool] | None = None
+    fills: Callable[..., bool | int | float | None] | None = None
     view: bool = False
     walks: Callable[..., Walks] | None = None
     compose: Callable[..., Any] | None = None

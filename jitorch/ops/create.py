@@ -56,10 +56,17 @@ def _full_eager(
     return xp.full(shape, xp.asarray(value).astype(dtype.numpy))
 
 
+def _filling(
+    *, shape: Shape, value: FillValue, dtype: DType, device: str = "cpu"
+) -> bool | int | float | None:
+    return None if isinstance(value, complex) or dtype.is_complex else value
+
+
 full_op = register(
     OpDef(
         name="full",
         total=True,
+        fills=_filling,
         eager=_full_eager,
         infer=_full_infer,
         samples=fixed(

@@ -60,9 +60,9 @@ class Domain:
 def is_free(op: Op) -> bool:
     """Whether the op costs nothing in a kernel and is repeated wherever it is used.
 
-    Renamed dimensions, indices, 0-d constants, and Python scalars made tensors.
+    Renamed dimensions, indices, constants, and Python scalars made tensors.
     """
-    if OPS[op.name].axes is not None or is_counting(op):
+    if OPS[op.name].axes is not None or is_known(op):
         return True
     scalars = all(not isinstance(v.type, TensorType) for v in op.inputs)
     return OPS[op.name].pure and scalars and (_is_constant(op) or _text(op) is not None)
@@ -72,6 +72,17 @@ def is_counting(op: Op) -> bool:
     """Whether each element of the result is its own index: no memory is read for it."""
     counts = OPS[op.name].counts
     return counts is not None and counts(**op.attrs)
+
+
+def filled_with(op: Op) -> bool | int | float | None:
+    """Return the number that all elements of the result are, if it is known."""
+    fills = OPS[op.name].fills
+    return None if fills is None else fills(**op.attrs)
+
+
+def is_known(op: Op) -> bool:
+    """Whether a kernel knows each element of the result by itself, at any index."""
+    return is_counting(op) or filled_with(op) is not None
 
 
 def _is_constant(op: Op) -> bool:
@@ -146,7 +157,7 @@ class _Analysis:
     def run(self) -> None:
         renames = {op.output: op for op in self.ops if OPS[op.name].axes is not None}
         for op in self.ops:
-            if op.output in renames or is_counting(op):  # indices have new axes at each use
+            if op.output in renames or is_known(op):  # has new axes at each use
                 continue
             reads = [self.read(v, renames) for v in op.inputs]
             self.reads.update({(op, i): r for i, r in enumerate(reads)})

@@ -130,3 +130,38 @@ def test_what_chooses_in_a_loop_is_native() -> None:
     table = jt.randn(6, 6)
     assert_same(fn(table, 2), fn.eager(table, 2), "walk", 0)
     assert "def driver" in fn.code(table, 2, stage="kernels")
+
+
+# Tensors of one number.
+
+
+def in_place_of_zeros(x: Any) -> Any:
+    return jt.where(x > 0, x, jt.zeros_like(x)) + jt.ones(x.shape[0], 1) * 2
+
+
+def seen_and_used(x: Any) -> Any:
+    zeros = jt.zeros(x.shape)
+    return zeros + x, zeros, jt.full((2, 3), 1.5).sum(1), jt.ones(x.shape[0], 5).sum(0)
+
+
+def of_other_dtypes(x: Any) -> Any:
+    wrapped = jt.full((x.shape[1],), 300).to(jt.uint8) + x.to(jt.uint8)
+    return wrapped, jt.full(x.shape, True) & (x > 0), jt.full(x.shape, float("nan")) * x
+
+
+def in_a_loop(x: Any) -> Any:
+    total = jt.zeros(x.shape[1])
+    for i in range(x.shape[0]):
+        total = total + x[i] * jt.full((x.shape[1],), 2.0)
+    return total
+
+
+@pytest.mark.parametrize("program", [in_place_of_zeros, seen_and_used, of_other_dtypes, in_a_loop])
+def test_tensors_of_one_number_are_that_number(program: Program) -> None:
+    check(program, (jt.randn(4, 3),), (jt.randn(1, 3),), (jt.ones(0, 3),), compiled=True)
+
+
+def test_no_memory_is_read_for_one_number() -> None:
+    fn = jt.script(in_place_of_zeros)
+    fn(jt.ones(3, 3))
+    assert fn.code(jt.ones(3, 3), stage="kernels").count("arg_ptr") == 2
