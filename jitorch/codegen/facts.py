@@ -36,6 +36,9 @@ def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     groups = [_group(op, made, memory) for op in graph.ops("fused")]
     groups += [f"{kernel.name}: {op.name}{lines([op])}" for op, kernel in steps.scans.items()]
     groups += [f"one native function for the loop{lines([op])}" for op in steps.native_loops]
+    placed = [
+        f"{_name(v.hint)} is made in {_name(memory.parts[v].output.hint)}" for v in steps.placed
+    ]
     taken = [f"{_name(v.hint)} takes the memory of {_name(old.hint)}" for v, old in steps.reused]
     written = [
         f"{op.name} changes {_name(op.inputs[0].hint)} in place{lines([op])}"
@@ -44,7 +47,7 @@ def facts_of(graph: Graph, steps: Steps, memory: MemoryPlan) -> Facts:
     return Facts(
         tuple(groups),
         (*plan_fusion(unfuse(graph)).reasons, *steps.reasons),
-        (*taken, *written, f"at most {memory.peak} bytes at once, arguments left out"),
+        (*taken, *placed, *written, f"at most {memory.peak} bytes at once, arguments left out"),
     )
 
 

@@ -115,11 +115,14 @@ class PlanWriter:
     rows: dict[Value, str] = field(
         default_factory=dict
     )  # lists whose items are the rows of an array
+    joined: dict[Op, str] = field(default_factory=dict)  # what joins tensors -> its memory
+    placed: set[Value] = field(default_factory=set)  # tensors that lie in memory so named
 
     def __post_init__(self) -> None:
         self.memory = plan_memory(self.graph)
         self.only_stacked = only_stacked(self.graph)
         self.uses = uses(self.graph.block)
+        self.maker = {v: op for op in self.graph.walk() for v in op.outputs}
 
     def write(self) -> Plan:
         name = self.names.own(f"{self.graph.name}_plan")
@@ -240,6 +243,8 @@ class PlanWriter:
                 self.stack_rows(op)
             case "fused":
                 self.kernel_step(self, op)
+            case _ if op in self.joined:
+                self.join(op)
             case name if OPS[name].scan is not None:
                 if not self.scan_step(self, op):
                     self.library(op)
@@ -297,6 +302,58 @@ class PlanWriter:
     def operand(self, op: Op, v: Value) -> str:
         """Return the text of an operand, where the op is carried out."""
         return self.of[v]
+
+    # Tensors that are made where they will be joined.
+
+    def new_memory(self, v: Value) -> str:
+        """Return the text of memory of its own for a tensor."""
+        assert isinstance(v.type, TensorType)
+        return f"empty({self.shape(v.type)}, {self.dtype(v.type.dtype)})"
+
+    def memory_for(self, v: Value) -> str:
+        """Return the text of memory for the result of a kernel: where it is joined, or of its own."""
+        t = v.type
+        assert isinstance(t, TensorType)
+        op = self.memory.parts.get(v)
+        if op is None or not self.has_sizes(op.output.type):
+            return self.new_memory(v)
+        if op not in self.joined:
+            self.joined[op] = self.names.own(f"joined_{op.output.hint or 'parts'}")
+            self.line(f"{self.joined[op]} = {self.new_memory(op.output)}")
+        self.placed.add(v)
+        place = next(k for k, x in enumerate(op.inputs) if self.root(x) is v)
+        part = self.part(op, place)
+        return part if op.inputs[place] is v else f"{part}.reshape({self.shape(t)})"
+
+    def has_sizes(self, t: Type) -> bool:
+        """Whether all sizes of a tensor are known at this line."""
+        assert isinstance(t, TensorType)
+        return all(name in self.sizes for d in t.shape for name in symbols(d))
+
+    def root(self, v: Value) -> Value:
+        """Return what a tensor is a renaming of."""
+        while v in self.maker and OPS[self.maker[v].name].axes is not None:
+            v = self.maker[v].inputs[0]
+        return v
+
+    def part(self, op: Op, k: int) -> str:
+        """Return the text of the part of the joined memory that operand `k` has."""
+        joins = OPS[op.name].joins
+        assert joins is not None
+        dim = joins(**op.attrs)
+        ends: list[Dim] = [0]
+        for v in op.inputs[: k + 1]:
+            assert isinstance(v.type, TensorType)
+            ends.append(ends[-1] + v.type.shape[dim])
+        return f"{self.joined[op]}[{':, ' * dim}{self.size(ends[k])}:{self.size(ends[k + 1])}]"
+
+    def join(self, op: Op) -> None:
+        """Write the rest of what is joined to where some parts were made."""
+        for k, v in enumerate(op.inputs):
+            if self.root(v) not in self.placed:
+                self.line(f"{self.part(op, k)} = {self.of[v]}")
+        self.of[op.output] = self.joined[op]
+        self.bind(op.output.type, self.joined[op])
 
     def write_in_place(self, op: Op) -> None:
         """Write an assignment to what a view shows."""

@@ -38,6 +38,7 @@ class Steps:
     drivers: list[tuple[Driver, NativeFunction]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     reused: list[tuple[Value, Value]] = field(default_factory=list)
+    placed: list[Value] = field(default_factory=list)
     native_loops: list[Op] = field(default_factory=list)
     scans: dict[Op, ScanKernel] = field(default_factory=dict)
 
@@ -47,7 +48,9 @@ class Steps:
         writer = PlanWriter(graph, self.kernel, self.loop, self.scan, self.library)
         fused = [op for op in graph.block.ops if op.name == "fused"]
         self.kernels.compile_all(fused, writer.memory.reuse)
-        return writer.write()
+        plan = writer.write()
+        self.placed += writer.placed
+        return plan
 
     # Kernels.
 
@@ -65,12 +68,18 @@ class Steps:
                 plan.line(f"{', '.join(names)}, = {kernels}(({sizes}), ({args}))")
             word = "elif"
         if word == "if":
-            self.write_kernel(plan, op, compiled)
+            self.write_kernel(plan, op, compiled, plan.memory_for)
             return
         with plan.indented("else:"):
-            self.write_kernel(plan, op, compiled)
+            self.write_kernel(plan, op, compiled, plan.new_memory)
 
-    def write_kernel(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:
+    def write_kernel(
+        self,
+        plan: PlanWriter,
+        op: Op,
+        compiled: CompiledKernel,
+        memory: Callable[[Value], str],
+    ) -> None:
         """Write the launch of a kernel, and the memory of its results."""
         shared = sharing(compiled.kernel, op, plan.memory.reuse)
         names = {slot.source: slot.name for slot in compiled.kernel.slots}
@@ -81,7 +90,7 @@ class Steps:
                 plan.line(f"{name} = {plan.of[plan.memory.reuse[v]]}")
                 self.reused.append((v, plan.memory.reuse[v]))
             else:
-                plan.line(f"{name} = empty({plan.shape(v.type)}, {plan.dtype(v.type.dtype)})")
+                plan.line(f"{name} = {memory(v)}")
         self.launch(plan, op, compiled)
 
     def launch(self, plan: PlanWriter, op: Op, compiled: CompiledKernel) -> None:

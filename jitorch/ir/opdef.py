@@ -89,6 +89,7 @@ class OpDef:
               kernel
     fills     `fills(**attrs)`: the number that all elements of the result are, None if it does not say;
               free inside a kernel
+    joins     `joins(**attrs)`: the dimension along which the operands lie side by side in the result
     view      whether the result shares memory with the first input
     walks     for views that are no renaming: `walks(input_type, **attrs)` tells for each result
               dimension which input dimension it walks along, and in what steps
@@ -116,6 +117,7 @@ class OpDef:
     axes: Callable[..., Axes] | None = None
     counts: Callable[..., bool] | None = None
     fills: Callable[..., bool | int | float | None] | None = None
+    joins: Callable[..., int] | None = None
     view: bool = False
     walks: Callable[..., Walks] | None = None
     compose: Callable[..., Any] | None = None

@@ -80,6 +80,7 @@ cat_op = register(
         total=True,
         eager=lambda xp, *xs, dim: xp.concatenate(xs, axis=dim),
         infer=_cat_infer,
+        joins=lambda dim: dim,
         promote=common,
         samples=fixed(
             ((ramp(2, 3), ramp(2, 3)), {"dim": 0}),

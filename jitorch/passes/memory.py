@@ -29,6 +29,7 @@ class MemoryPlan:
 
     reuse     result of a kernel -> the operand whose memory it may take
     in_place  `write` and `append` ops that may change their first operand
+    parts     result of a kernel -> the op that joins it with others, for which alone it is made
     own       tensors carried by loops that need a copy of their own before the first iteration
     peak      bytes of the largest set of tensors that are alive at once, arguments left out
     """
@@ -36,11 +37,13 @@ class MemoryPlan:
     reuse: dict[Value, Value]
     in_place: frozenset[Op]
     own: frozenset[Value]
+    parts: dict[Value, Op]
     peak: Dim
 
     def __str__(self) -> str:
         lines = [f"{_name(v)} takes the memory of {_name(old)}" for v, old in self.reuse.items()]
         lines += [f"{op.name} '{_name(op.inputs[0])}' happens in place" for op in self.in_place]
+        lines += [f"{_name(v)} is made in {_name(op.output)}" for v, op in self.parts.items()]
         return "\n".join([*lines, f"peak: {self.peak} bytes besides the arguments"])
 
 
@@ -53,6 +56,7 @@ def plan_memory(graph: Graph) -> MemoryPlan:
         planner.reuse,
         frozenset(planner.in_place),
         frozenset(planner.own),
+        planner.parts,
         planner.peak(graph.block),
     )
 
@@ -77,6 +81,7 @@ class _Planner:
         self.reuse: dict[Value, Value] = {}
         self.in_place: set[Op] = set()
         self.own: set[Value] = set()
+        self.parts: dict[Value, Op] = {}
 
     def block(self, block: Block) -> None:
         last = _last_uses(block)
@@ -95,6 +100,8 @@ class _Planner:
                 self.in_place.add(op)
             elif op.name == "loop":
                 self.loop(op, block)
+            elif OPS[op.name].joins is not None:
+                self.join(op, made)
 
     def kernel(self, op: Op, i: int, last: dict[Value, int], made: set[Value]) -> None:
         taken: set[Value] = set()
@@ -111,6 +118,24 @@ class _Planner:
                     self.reuse[out] = v
                     taken.add(v)
                     break
+
+    def join(self, op: Op, made: set[Value]) -> None:
+        """Let kernels compute what is joined in its place, if the places are pieces of memory."""
+        joins, t = OPS[op.name].joins, op.output.type
+        assert joins is not None
+        assert isinstance(t, TensorType)
+        if product(t.shape[: joins(**op.attrs)]) != 1:
+            return
+        for v in op.inputs:
+            root = v
+            while (maker := self.maker.get(root)) is not None and OPS[maker.name].axes is not None:
+                if self.uses[root] > 1:
+                    break
+                root = maker.inputs[0]
+            alone = self.uses[root] == 1 and self.uses[v] == 1
+            if maker is not None and maker.name == "fused" and alone and root in made:
+                self.parts[root] = op
+                self.reuse.pop(root, None)
 
     def is_ours(self, v: Value) -> bool:
         """Whether the value's memory was made for it; other library calls may return an operand."""
