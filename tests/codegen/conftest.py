@@ -25,6 +25,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def seed() -> None:
+    """The same random numbers each time: sums of many differ by more in some draws."""
+    import jitorch as jt
+
+    jt.manual_seed(0)
+
+
+@pytest.fixture
 def cache_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, with its warning not yet given."""
     from jitorch.codegen import cache

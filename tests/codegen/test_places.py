@@ -12,7 +12,7 @@ import jitorch as jt
 from jitorch.codegen.kernel import Layout
 from tests.checking import assert_same, check
 
-pytestmark = pytest.mark.numba
+pytestmark = [pytest.mark.numba, pytest.mark.usefixtures("seed")]
 
 Program = Callable[..., Any]
 
