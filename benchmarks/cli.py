@@ -21,6 +21,7 @@ from benchmarks.suite import OURS, Row
 from benchmarks.workloads import WORKLOADS
 
 FIGURE = Path(__file__).parents[1] / "docs" / "benchmarks.png"
+RESULTS = Path(__file__).parent / "results"
 PEERS = [each.name for each in CONTENDERS if each.name != OURS]
 EVERYTHING = ",".join(PEERS)
 QUICK_PEERS = ",".join(name for name in PEERS if name != "torch.compile")
@@ -31,7 +32,10 @@ QUICK_PEERS = ",".join(name for name in PEERS if name != "torch.compile")
 @click.option("--peers", help=f"Whom to compare with, of {EVERYTHING}; else all.")
 @click.option("--seconds", type=float, help="For each measurement: 0.6, or 0.05 if --quick.")
 @click.option(
-    "--json", "data_file", type=click.Path(path_type=Path), help="Write the numbers here."
+    "--json",
+    "data_file",
+    type=click.Path(path_type=Path),
+    help="Write the numbers here; benchmarks/results/DATE-cpu.json if everything is run.",
 )
 @click.option(
     "--plot",
@@ -75,6 +79,8 @@ def command(
     session.run(workloads, sections, leak, console)
     tables = session.tables()
     write_tables(tables, session.notes, console, markdown)
+    if data_file is None and not patterns and not quick:
+        data_file = RESULTS / f"{machine.describe()['date']}-cpu.json"
     if data_file:
         write_data(tables, session.notes, data_file)
     if plot_file is None and not patterns and not quick:

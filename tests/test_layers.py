@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "jitorch"
 # From the bottom up; a module may import its own layer and those below. `dispatch` lies within
 # `ir`: it needs the op table's type, and what builds and runs graphs needs it.
 LAYERS = [
-    ["errors", "device", "philox", "size", "threads", "cuda", "backends"],
+    ["errors", "device", "locks", "philox", "size", "threads", "cuda", "backends"],
     ["ir"],
     ["dispatch"],
     ["ir.builder", "ir.interp"],

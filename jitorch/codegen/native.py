@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from jitorch import threads
 from jitorch.codegen import cache
@@ -36,6 +37,7 @@ from jitorch.codegen.llvm import (
     cpu_name,
     target_machine,
 )
+from jitorch.locks import Lock
 
 DEFAULT_FASTMATH = frozenset({"contract"})
 
@@ -83,14 +85,20 @@ def _own_files(folder: str = os.path.dirname(__file__)) -> list[tuple[str, int, 
 
 # ---------------------------------------------------------------------------------------- compile
 
-_compiling = threading.RLock()
-_loading = threading.Lock()
+_compiling = Lock()
+_loading = Lock()
+_interval: float | None = None  # how often threads switch when nothing is compiled
 
 
 def _after_fork() -> None:
-    """Another thread may have held a lock when the process forked."""
-    global _compiling, _loading
-    _compiling, _loading = threading.RLock(), threading.Lock()
+    """Undo what a compilation in another thread had done to the process that forked."""
+    if _interval is not None:
+        sys.setswitchinterval(_interval)
+    compilers = sys.modules.get("numba.core.compiler_lock")
+    owners: list[Any] = [ffi.lib._lock, getattr(compilers, "global_compiler_lock", None)]
+    for owner in owners:
+        if hasattr(owner, "_lock"):
+            owner._lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -302,12 +310,14 @@ def _compiled(jobs: Sequence[Job]) -> Iterator[tuple[str, ObjectCode]]:
 @contextlib.contextmanager
 def _quick_switches() -> Iterator[None]:
     """Let a thread that returns from LLVM have the interpreter within 0.1 ms, not Python's 5 ms."""
-    before = sys.getswitchinterval()
+    global _interval
+    before = _interval = sys.getswitchinterval()
     sys.setswitchinterval(min(before, 1e-4))
     try:
         yield
     finally:
         sys.setswitchinterval(before)
+        _interval = None
 
 
 def _from_disk(key: str) -> NativeFunction | None:

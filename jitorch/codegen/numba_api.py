@@ -6,11 +6,20 @@ Numba's own annotations are partial and differ between versions.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 
 def _module(name: str) -> Any:
-    return importlib.import_module(name)
+    """Import a module of Numba, or, if that is interrupted, nothing of it."""
+    complete = "numba" in sys.modules
+    try:
+        return importlib.import_module(name)
+    except BaseException:
+        # Half-made modules would stay and be found by the next attempt.
+        for each in [] if complete else [m for m in sys.modules if m.split(".")[0] == "numba"]:
+            del sys.modules[each]
+        raise
 
 
 errors = _module("numba.core.errors")

@@ -26,6 +26,9 @@ from jitorch.passes.domain import Domain, analyse
 _LONG = 4096
 _FEW = 2048
 
+# Plans that are kept for one kernel; those made first go first.
+_MOST_PLANS = 64
+
 SizeText = Callable[[Dim], str]
 
 
@@ -119,6 +122,8 @@ class SpecialKernels:
         """
         run = self.plans.get(sizes)
         if run is None:
+            if len(self.plans) >= _MOST_PLANS:
+                self.plans.pop(next(iter(self.plans)))
             run = self.plans[sizes] = self.compile(sizes)
         return run(args)
 

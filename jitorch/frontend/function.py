@@ -7,7 +7,6 @@ import functools
 import inspect
 import os
 import pickle
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from jitorch.frontend.entry import MISS, write_entry
 from jitorch.frontend.explain import Explanation
 from jitorch.frontend.version import Entry, Version, explanation
 from jitorch.ir.core import Graph
+from jitorch.locks import Lock
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -87,7 +87,7 @@ class ScriptFunction(Generic[P, R]):
         self._positional = all(p.kind in _POSITIONAL for p in parameters)
         self._defaults = tuple(p.default for p in parameters)
         self._jobs: dict[Any, Future[Version]] = {}
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _eager.get():

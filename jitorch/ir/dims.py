@@ -52,7 +52,8 @@ class Sym:
         return _combine(self, other, -1) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __rsub__(self, other: Dim) -> Dim:
-        return _combine(_as_sym(other), self, -1)
+        whole = isinstance(other, (int, Sym))
+        return _combine(_as_sym(other), self, -1) if whole else NotImplemented
 
     def __mul__(self, other: Dim) -> Dim:
         return _multiply(self, other) if isinstance(other, (int, Sym)) else NotImplemented
@@ -63,16 +64,16 @@ class Sym:
         return _multiply(self, -1)
 
     def __rfloordiv__(self, other: Dim) -> Dim:
-        return floordiv(other, self)
+        return floordiv(other, self) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __floordiv__(self, other: Dim) -> Dim:
-        return floordiv(self, other)
+        return floordiv(self, other) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __rmod__(self, other: Dim) -> Dim:
-        return mod(other, self)
+        return mod(other, self) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __mod__(self, other: Dim) -> Dim:
-        return mod(self, other)
+        return mod(self, other) if isinstance(other, (int, Sym)) else NotImplemented
 
     def __index__(self) -> int:
         """Make the size a number of this program: allowed where facts can vouch for it."""

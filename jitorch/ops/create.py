@@ -274,6 +274,11 @@ def arange(
     if isinstance(step, (int, float)) and step == 0:
         raise ShapeMismatch("step must be nonzero")
     whole = all(isinstance(v, (int, Sym)) for v in (start, end, step))
+    if not whole and any(isinstance(v, Sym) for v in (start, end, step)):
+        raise TypeMismatch(
+            "arange(): the length of a range in fractional steps can't be told from a size",
+            hint="take a range of whole numbers and scale it: arange(n) * 0.5",
+        )
     length = _steps(start, end, step, whole)
     wanted = dtype or (int64 if whole else get_default_dtype())
     return apply(arange_op, start=start, step=step, length=length, dtype=wanted, **place)
@@ -300,12 +305,20 @@ def _steps(start: Any, end: Any, step: Any, whole: bool) -> Any:
     ),
 )
 def linspace_op(*, start: float, end: float, steps: Dim, dtype: DType, device: str = "cpu") -> Any:
+    first, final = _exact(start), _exact(end)
     i = as_dtype(arange(steps, device=device), float64)
     last = dim_max(steps - 1, 1)
-    step = as_dtype(full((), end - start, dtype=float64) / last, float64)
+    step = as_dtype((final - first) / last, float64)
     # From the nearer end, so that both ends come out exact.
-    rising, falling = start + step * i, end - step * (steps - 1 - i)
+    rising, falling = first + step * i, final - step * (steps - 1 - i)
     return as_dtype(where(2 * i < steps, rising, falling), dtype)
+
+
+def _exact(number: float | Dim) -> Any:
+    """Return a number, or a size, in double precision."""
+    if isinstance(number, Sym):
+        return full((), 1.0, dtype=float64) * number
+    return full((), number, dtype=float64)
 
 
 def linspace(

@@ -7,26 +7,16 @@ copies, so here BLAS gets one thread and the blocks of work are shared out.
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from jitorch.locks import Lock
 from jitorch.threads import blas_libraries, get_num_threads
 
 T = TypeVar("T")
 
-_lock = threading.Lock()  # the number of BLAS threads is one for the whole process
-
-
-def _after_fork() -> None:
-    """Another thread may have held the lock when the process forked."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_lock = Lock()  # the number of BLAS threads is one for the whole process
 
 
 def run_all(start: Callable[[], Callable[[T], None]], tasks: Sequence[T]) -> None:

@@ -95,6 +95,8 @@ class _Simplifier:
     def allowed(self, op: Op, ops: Sequence[Op], values: Sequence[Value]) -> bool:
         for old, new in zip(op.outputs, values, strict=True):
             fresh = {s for s in binders(old.type) if self.binder.get(s) is old}
+            if fresh and isinstance(new.type, ScalarType) and new.type.value is None:
+                return False  # sizes elsewhere are told in terms of this number
             if (
                 first_misfit([(new.type, old.type)], set(type_symbols(old.type)) - fresh)
                 is not None

@@ -132,6 +132,29 @@ def test_what_chooses_in_a_loop_is_native() -> None:
     assert "def driver" in fn.code(table, 2, stage="kernels")
 
 
+def test_sizes_and_fractions_make_ranges() -> None:
+    check(
+        lambda x: (
+            jt.linspace(x.shape[0], 2.0, 5),
+            jt.linspace(0.5, x.shape[0], x.shape[1], dtype=jt.float64),
+            jt.logspace(x.shape[0], 2.0, 5),
+            2.5 - x.shape[0],
+            7.5 // x.shape[0],
+            x * jt.linspace(0, 1, x.shape[1]),
+        ),
+        (jt.ones(3, 4),),
+        (jt.ones(5, 2),),
+        compiled=True,
+    )
+
+
+def test_lengths_that_only_fractions_tell_are_refused() -> None:
+    fn = jt.script(lambda x: jt.arange(0.5, x.shape[0]))
+    with pytest.raises(jt.errors.TypeMismatch, match="can't be told from a size") as caught:
+        fn(jt.ones(3))
+    assert "arange(n) * 0.5" in str(caught.value)
+
+
 # Tensors of one number.
 
 
