@@ -31,7 +31,7 @@ from jitorch.ir.dims import Dim, Sym, python_source, symbols
 from jitorch.ir.facts import plain
 from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import DType, ListType, ScalarType, TensorType, TupleType, Type
-from jitorch.passes.memory import MemoryPlan, plan_memory
+from jitorch.passes.memory import MemoryPlan, plan_memory, same_elements
 
 # Scalar arithmetic that Python's operators do as the ops mean it.
 _INFIX = {
@@ -331,10 +331,8 @@ class PlanWriter:
         return all(name in self.sizes for d in t.shape for name in symbols(d))
 
     def root(self, v: Value) -> Value:
-        """Return what a tensor is a renaming of."""
-        while v in self.maker and OPS[self.maker[v].name].axes is not None:
-            v = self.maker[v].inputs[0]
-        return v
+        """Return the tensor that has the same elements in the same order, but for sizes of 1."""
+        return same_elements(v, self.maker)[-1]
 
     def part(self, op: Op, k: int) -> str:
         """Return the text of the part of the joined memory that operand `k` has."""

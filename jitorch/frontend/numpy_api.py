@@ -137,7 +137,9 @@ def _bind() -> None:
              "cumprod": np.cumprod, "clip": np.clip, "copy": np.copy, "round": np.round, "squeeze": np.squeeze,
              "ravel": np.ravel, "dot": np.dot}  # fmt: skip
     for name, fn in table.items():
-        setattr(ArrayProxy, name, FUNCTIONS[fn])
+        method = FUNCTIONS[fn]
+        method.__name__ = method.__qualname__ = name  # what Python's errors about arguments say
+        setattr(ArrayProxy, name, method)
 
 
 _bind()

@@ -12,7 +12,7 @@ memory at another index than it writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from jitorch.ir.alias import shared
@@ -127,12 +127,10 @@ class _Planner:
         if product(t.shape[: joins(**op.attrs)]) != 1:
             return
         for v in op.inputs:
-            root = v
-            while (maker := self.maker.get(root)) is not None and OPS[maker.name].axes is not None:
-                if self.uses[root] > 1:
-                    break
-                root = maker.inputs[0]
-            alone = self.uses[root] == 1 and self.uses[v] == 1
+            chain = same_elements(v, self.maker)
+            root = chain[-1]
+            maker = self.maker.get(root)
+            alone = all(self.uses[each] == 1 for each in chain)
             if maker is not None and maker.name == "fused" and alone and root in made:
                 self.parts[root] = op
                 self.reuse.pop(root, None)
@@ -227,6 +225,25 @@ class _Planner:
             ]:
                 del alive[v]
         return most
+
+
+def same_elements(v: Value, maker: Mapping[Value, Op]) -> list[Value]:
+    """Return the tensor and those it is made of by ops that only put in or leave out sizes of 1."""
+    chain = [v]
+    while (op := maker.get(chain[-1])) is not None and _keeps_order(op):
+        chain.append(op.inputs[0])
+    return chain
+
+
+def _keeps_order(op: Op) -> bool:
+    rename = OPS[op.name].axes
+    if rename is None:
+        return False
+    x, t = op.inputs[0].type, op.output.type
+    assert isinstance(x, TensorType)
+    assert isinstance(t, TensorType)
+    dims = [d for d in rename(x, **op.attrs) if d is not None]
+    return dims == sorted(dims) and product(x.shape) == product(t.shape)
 
 
 def _larger(a: Dim, b: Dim) -> Dim:

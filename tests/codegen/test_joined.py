@@ -62,6 +62,10 @@ def in_a_loop(x: Any, y: Any) -> Any:
     return jt.stack(parts)
 
 
+def turned(x: Any, y: Any) -> Any:
+    return jt.cat([(x * 2).T, (y + 1).T]), jt.cat([(x + 1)[:, None].expand(-1, 2, -1), y[:, None]], 1)
+
+
 def joined_twice(x: Any, y: Any) -> Any:
     return jt.cat([jt.cat([x + 1, y + 2]) * 3, x + 4])
 
@@ -78,6 +82,7 @@ PROGRAMS = [
     smoothed,
     in_a_loop,
     joined_twice,
+    turned,
 ]
 
 
