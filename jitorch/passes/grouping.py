@@ -153,10 +153,7 @@ class Grouping:
         if self.makes_cycle(a, b):
             return "an op between them needs the one and is needed by the other"
         ops = self.with_free(members)
-        if (
-            len({v for op in ops for v in (*op.inputs, *op.outputs)} & self.crossing(members))
-            > MAX_TENSORS
-        ):
+        if self.tensors(ops, members) > MAX_TENSORS:
             return f"a kernel takes at most {MAX_TENSORS} tensors"
         if self.uniform[a] is not None and self.uniform[a] == self.uniform[b]:
             return ""
@@ -197,19 +194,20 @@ class Grouping:
                     todo.append(j)
         return [self.ops[i] for i in sorted(inside)]
 
-    def crossing(self, members: Iterable[int]) -> set[Value]:
-        """Return the values that the group reads from outside or hands out."""
+    def tensors(self, ops: Sequence[Op], members: Sequence[int]) -> int:
+        """Return how many values a kernel of `ops`, free ones among them, takes and hands out."""
+        made = {v for op in ops for v in op.outputs}
+        read = {v for op in ops for v in op.inputs if v not in made}
+        return len(read) + len(self.handed_out(members))
+
+    def handed_out(self, members: Iterable[int]) -> set[Value]:
+        """Return the values of the group that others use."""
         inside = set(members)
-        read = {
-            v for i in inside for v in self.ops[i].inputs if self.deps.producer.get(v) not in inside
-        }
-        return read | {
-            v for i in inside for v in self.ops[i].outputs if self.users.get(v, set()) - inside
-        }
+        return {v for i in inside for v in self.ops[i].outputs if self.users.get(v, set()) - inside}
 
     def waste(self, members: Sequence[int], domain: Domain) -> str:
         """Return why a kernel over the domain would do work more than once, "" if it would not."""
-        handed_out = self.crossing(members)
+        handed_out = self.handed_out(members)
         for i in members:
             op = self.ops[i]
             axes = {a for a in domain.of[op.output] if a is not None}

@@ -63,7 +63,9 @@ def in_a_loop(x: Any, y: Any) -> Any:
 
 
 def turned(x: Any, y: Any) -> Any:
-    return jt.cat([(x * 2).T, (y + 1).T]), jt.cat([(x + 1)[:, None].expand(-1, 2, -1), y[:, None]], 1)
+    return jt.cat([(x * 2).T, (y + 1).T]), jt.cat(
+        [(x + 1)[:, None].expand(-1, 2, -1), y[:, None]], 1
+    )
 
 
 def joined_twice(x: Any, y: Any) -> Any:

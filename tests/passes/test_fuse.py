@@ -126,3 +126,13 @@ def test_kernels_are_for_one_device_and_take_numbers_from_main_memory() -> None:
     verify(after)
     _, group = after.ops("fused")
     assert [v.hint for v in group.inputs] == ["x", "t", "k"]
+
+
+def test_constants_count_for_no_tensors() -> None:
+    lines = ["%v0: f32[n] = neg(%x)"]
+    for i in range(100):
+        lines.append(f"%c{i}: f32[] = constant() {{value={i}.5, dtype=f32}}")
+        lines.append(f"%v{i + 1}: f32[n] = mul(%v{i}, %c{i})")
+    body = "\n".join(lines)
+    graph = parse(f"graph @f(%x: f32[n]) {{\n{body}\nreturn %v100\n}}")
+    assert [len(group.ops) for group in plan_fusion(graph).groups] == [101]
