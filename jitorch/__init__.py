@@ -64,9 +64,11 @@ from jitorch.ops.join import *
 from jitorch.ops.linalg import *
 from jitorch.ops.losses import *
 from jitorch.ops.nn import *
+from jitorch.ops.position import *
+from jitorch.ops.position import max_, min_
 from jitorch.ops.random import *
 from jitorch.ops.reduce import *
-from jitorch.ops.reduce import all_, any_, max_, min_, sum_
+from jitorch.ops.reduce import all_, any_, sum_
 from jitorch.ops.scan import *
 from jitorch.ops.select import *
 from jitorch.ops.shape import *

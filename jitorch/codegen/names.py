@@ -46,7 +46,7 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """Return a name like the user's `wanted` that is not in use and means nothing else."""
-        base = re.sub(r"\W|__+", "_", wanted)  # what is written out has suffixes after two
+        base = re.sub(r"[\W_]{2,}|\W", "_", wanted)  # two of them stand before suffixes
         if not base:
             base, self.count = f"t{self.count}", self.count + 1
         if base in reserved() or base[0].isdigit() or _OWN.match(base):

@@ -1,10 +1,10 @@
 """Few points around long folds, written out: each has statements and accumulators of its own.
 
     for c < 2:                                   for i < n:
-      for i < n:                                   x_0 = p_x[i*2]
-        x = p_x[i*2 + c]             ->            x_1 = p_x[i*2 + 1]
-        s = fold add(s, x)                         s_0 = fold add(s_0, x_0)
-                                                   s_1 = fold add(s_1, x_1)
+      for i < n:                                   x__0 = p_x[i*2]
+        x = p_x[i*2 + c]             ->            x__1 = p_x[i*2 + 1]
+        s = fold add(s, x)                         s__0 = fold add(s__0, x__0)
+                                                   s__1 = fold add(s__1, x__1)
 
 so that the range that is shared among threads is the long one.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -141,22 +141,43 @@ def used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:
     return names
 
 
-def placed(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
-    """Return a statement at one point of some axes: they become numbers, and names get a suffix."""
+def copied(s: Statement, suffix: str, own: set[str], moved: Callable[[Index], Index]) -> Statement:
+    """Return a copy of a statement: the names `own` get a suffix, its index is moved."""
     if isinstance(s, Let):
         uses = tuple(renamed(u, suffix, own) for u in s.uses)
-        text = renamed(s.text, suffix, own)
-        return replace(s, name=renamed(s.name, suffix, own), text=text, uses=uses)
-    index: list[tuple[str, int | str]] = []
-    for axis, stride in s.index:
-        if axis not in at:
-            index.append((axis, stride))
-        elif at[axis] != 0:
-            fixed = isinstance(stride, int)
-            index.append((str(at[axis] * stride), 1) if fixed else (str(at[axis]), stride))
+        name, text = renamed(s.name, suffix, own), renamed(s.text, suffix, own)
+        return replace(s, name=name, text=text, uses=uses)
     if isinstance(s, Store):
-        return replace(s, value=renamed(s.value, suffix, own), index=tuple(index))
-    return replace(s, name=renamed(s.name, suffix, own), index=tuple(index))
+        return replace(s, value=renamed(s.value, suffix, own), index=moved(s.index))
+    return replace(s, name=renamed(s.name, suffix, own), index=moved(s.index))
+
+
+def placed(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:
+    """Return a statement at one point of some axes, which become numbers."""
+
+    def moved(index: Index) -> Index:
+        return tuple(
+            _steps(at[axis], stride) if axis in at else (axis, stride)
+            for axis, stride in index
+            if at.get(axis) != 0
+        )
+
+    return copied(s, suffix, own, moved)
+
+
+def below(s: Statement, axis: str, k: int, own: set[str]) -> Statement:
+    """Return a statement for `k` steps further on along an axis."""
+
+    def moved(index: Index) -> Index:
+        stride = dict(index).get(axis)
+        return (*index, _steps(k, stride)) if k and stride else index
+
+    return copied(s, str(k), own, moved)
+
+
+def _steps(count: int, stride: int | str) -> tuple[str, int | str]:
+    """Return the part of an index that so many steps are."""
+    return (str(count * stride), 1) if isinstance(stride, int) else (str(count), stride)
 
 
 def varying(

@@ -15,7 +15,8 @@ from jitorch.ir.shapes import axis
 from jitorch.ir.types import DType, TensorType, Type, common_device, int64
 from jitorch.ops.elementwise import isnan, sub
 from jitorch.ops.families import as_dtype, composite, function, tensor_type
-from jitorch.ops.reduce import Found, any_, argmax
+from jitorch.ops.position import Found, argmax
+from jitorch.ops.reduce import any_
 from jitorch.ops.samples import extremes, fixed, ramp, special, strided
 from jitorch.ops.select import where
 from jitorch.ops.shape import flatten, narrow, select, unsqueeze

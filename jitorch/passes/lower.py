@@ -4,10 +4,11 @@
 
 becomes
 
-    %0: f32[n, 1] = amax(%x) {dim=(1,), keepdim=True}
+    require_elements() {name="argmax", shape=(n, m), dim=(1,)}
+    %0: f32[n, 1] = peak(%x) {dim=(1,), keepdim=True}
     %1: bool[n, m] = eq(%x, %0)
     ...
-    %i: i64[n] = amin(%4) {dim=(1,), keepdim=False}
+    %i: i64[n] = trough(%6) {dim=(1,), keepdim=False}
 
 which is one kernel, together with what makes %x and what uses %i. Only code generation asks for
 this; without it the library is the better choice. The op table has the other form of each op

@@ -151,7 +151,8 @@ def test_interrupts_leave_the_pool_usable(count: Any, table: Any) -> None:
     x = np.zeros(100_000, np.int64)
     args = table(x)
 
-    def launch_for_ever() -> None:
+    def launch_until_interrupted() -> None:
+        timer.start()
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             threads.launch(count, args.ctypes.data, len(x), 100)
@@ -161,9 +162,8 @@ def test_interrupts_leave_the_pool_usable(count: Any, table: Any) -> None:
     try:
         for _ in range(5):
             timer = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
             with pytest.raises(KeyboardInterrupt):
-                launch_for_ever()
+                launch_until_interrupted()
             timer.join()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from jitorch.codegen.kernel import Let, Pass, Statement, Store
+from jitorch.codegen.kernel import Pass, Statement, Store
 from jitorch.codegen.numba_cpu.columns import column_loop, fill, lead_in
 from jitorch.codegen.numba_cpu.sizes import BAND_ROWS, COLUMN_BLOCK, FOLD_BLOCK
+from jitorch.codegen.numba_cpu.split import fold_parts, in_steps
 from jitorch.codegen.numba_cpu.writer import Writer
-from jitorch.codegen.writer import needed, renamed
+from jitorch.codegen.writer import below, needed, renamed
 
 
 def bands(w: Writer) -> None:
     for each in w.kernel.passes:
         for fold in each.folds:
             w.array(f"acc_{fold.name}", fold.tag)
-    with w.block("for step in range(first_step, last_step):"):
-        for number, each in enumerate(w.kernel.passes):
-            with w.block(f"{'if' if number == 0 else 'elif'} step == {2 * number}:"):
-                blocks(w, number, each)
-            with w.block(f"elif step == {2 * number + 1}:"):
-                combine(w, number, each)
+    in_steps(w, blocks, combine)
 
 
 def blocks(w: Writer, number: int, each: Pass) -> None:
@@ -72,21 +67,6 @@ def some_rows(w: Writer, number: int, each: Pass, count: int) -> None:
         w.statements([s for s in body if isinstance(s, Store)], column)
 
 
-def below(s: Statement, row: str, k: int, own: set[str]) -> Statement:
-    """Return a statement for `k` rows further on."""
-    if isinstance(s, Let):
-        uses = tuple(renamed(u, str(k), own) for u in s.uses)
-        name, text = renamed(s.name, str(k), own), renamed(s.text, str(k), own)
-        return replace(s, name=name, text=text, uses=uses)
-    stride = dict(s.index).get(row, 0)
-    index = s.index
-    if k and stride:
-        index = (*index, (str(k * stride), 1) if isinstance(stride, int) else (str(k), stride))
-    if isinstance(s, Store):
-        return replace(s, value=renamed(s.value, str(k), own), index=index)
-    return replace(s, name=renamed(s.name, str(k), own), index=index)
-
-
 def combine(w: Writer, number: int, each: Pass) -> None:
     """Write the folds of the blocks' results, and what follows them."""
     (columns,), (rows,) = w.kernel.outer, w.kernel.inner
@@ -98,13 +78,7 @@ def combine(w: Writer, number: int, each: Pass) -> None:
         return
     with w.block(f"for {columns.name} in range({columns.size}):"):
         for f in each.folds:
-            name = f"{f.name}_sum" if f.rounds else f.name
-            w.line(f"{name} = {f'to_f64({f.init})' if f.rounds else f.init}", f.loc)
-            with w.block("for block in range(blocks):"):
-                value = f"load(part_{f.name}, block * {columns.size} + {columns.name})"
-                w.line(f"{name} = {f.step.format(acc=name, x=value)}", f.loc)
-            if f.rounds:
-                w.line(f"{f.name} = to_{f.tag}({name})", f.loc)
+            fold_parts(w, f, f"block * {columns.size} + {columns.name}")
         rest: Sequence[Statement] = needed(w.kernel.row, after, ())
         w.prepare([*rest, *after], None)
         lead_in(w, w.kernel.row, kept, after, (), at=columns.name)
