@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen import intrinsics, running, turning
+from jitorch.codegen import counters, intrinsics, running, turning
 from jitorch.codegen.casts import convert, to_half
 from jitorch.codegen.emit import I64, call_llvm, intrinsic
 from jitorch.codegen.intrinsics import ELEMENTS, SlotPointer
@@ -156,6 +156,7 @@ def copy_bytes(typingctx: Any, target: Any, source: Any, count: Any) -> Any:
 _NAMESPACE: dict[str, Any] = {
     **FUNCTIONS,
     **intrinsics.NAMESPACE,
+    **counters.NAMESPACE,
     **running.NAMESPACE,
     **turning.NAMESPACE,
     **{f"scratch_{tag}": _scratch(tag) for tag in ELEMENTS},

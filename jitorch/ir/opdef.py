@@ -85,7 +85,7 @@ class OpDef:
     axes      for ops that only rename dimensions: `axes(input_type, **attrs)` tells which input
               dimension each result dimension is (None: a new one of size 1, or a broadcast); free
               inside a kernel
-    counts    `counts(**attrs)`: whether each element of the result is its own index; free inside a
+    counts    each element of the result is its own number, in the order of memory; free inside a
               kernel
     fills     `fills(**attrs)`: the number that all elements of the result are, None if it does not say;
               free inside a kernel
@@ -115,7 +115,7 @@ class OpDef:
     scan: Scan | None = None
     filters: bool = False
     axes: Callable[..., Axes] | None = None
-    counts: Callable[..., bool] | None = None
+    counts: bool = False
     fills: Callable[..., bool | int | float | None] | None = None
     joins: Callable[..., int] | None = None
     view: bool = False

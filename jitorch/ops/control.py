@@ -21,6 +21,7 @@ from jitorch.ir.dims import Shape, equal
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.parser import parse_type
 from jitorch.ir.types import ScalarType, TensorType, Type
+from jitorch.philox import default_generator
 
 FOREVER = 2**63 - 1
 
@@ -163,4 +164,20 @@ def _checked_result(xp: Any, value: Any, text: str, target: str) -> Any:
 # A call of a function that the user left to Python (`@ignore`).
 python_call = register(
     OpDef(name="python_call", eager=_python_call, infer=_python_call_infer, pure=False)
+)
+
+
+def _draw(xp: Any, *, count: int) -> tuple[int, int]:
+    """Take numbers of the generator; return its seed, as an int64, and the first one's place."""
+    seed, start = default_generator.take(count)
+    return seed - 2**64 if seed >= 2**63 else seed, start
+
+
+draw = register(
+    OpDef(
+        name="draw",
+        eager=_draw,
+        infer=lambda *, count: (ScalarType("int"), ScalarType("int")),
+        pure=False,
+    )
 )

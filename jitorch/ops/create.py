@@ -90,17 +90,12 @@ def _arange_eager(
     return (start + step * xp.arange(length, dtype=wide)).astype(dtype.numpy)
 
 
-def _is_index(*, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu") -> bool:
-    return device == "cpu" and start == 0 and step == 1 and dtype is int64
-
-
 def _arange_lowered(
     *, start: Any, step: Any, length: Dim, dtype: DType, device: str = "cpu"
 ) -> Any:
-    whole = isinstance(start, int) and isinstance(step, int)
-    if device != "cpu" or not whole or (start == 0 and step == 1 and dtype is int64):
+    if not isinstance(start, int) or not isinstance(step, int):
         return None
-    made = indices(length)
+    made = positions(length, device=device)
     made = made if step == 1 else made * step
     return as_dtype(made if start == 0 else made + start, dtype)
 
@@ -109,7 +104,6 @@ arange_op = register(
     OpDef(
         name="arange",
         total=True,
-        counts=_is_index,
         lowered=_arange_lowered,
         eager=_arange_eager,
         infer=_arange_infer,
@@ -122,9 +116,29 @@ arange_op = register(
 )
 
 
-def indices(length: Dim) -> Any:
-    """Return the indices of a dimension, which cost nothing in a kernel."""
-    return apply(arange_op, start=0, step=1, length=length, dtype=int64)
+def _positions_infer(*, shape: Shape, device: str = "cpu") -> Type:
+    return TensorType(int64, tuple(shape), device=device)
+
+
+def _positions_eager(xp: Any, *, shape: tuple[int, ...], device: str = "cpu") -> Any:
+    return xp.arange(math.prod(shape), dtype=xp.int64).reshape(shape)
+
+
+positions_op = register(
+    OpDef(
+        name="positions",
+        total=True,
+        counts=True,
+        eager=_positions_eager,
+        infer=_positions_infer,
+        samples=fixed(((), {"shape": (2, 3)}), ((), {"shape": ()}), ((), {"shape": (0, 2)})),
+    )
+)
+
+
+def positions(*shape: Dim, device: object = None) -> Any:
+    """Return for each element of a shape its number, in the order of memory."""
+    return apply(positions_op, shape=shape, **placed(device))
 
 
 def shape_of(size: tuple[Any, ...]) -> tuple[Any, ...]:

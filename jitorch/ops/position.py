@@ -8,7 +8,7 @@ from jitorch.dispatch import apply
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.shapes import axis, reduced
 from jitorch.ir.types import TensorType, Type, int64
-from jitorch.ops.create import indices
+from jitorch.ops.create import positions
 from jitorch.ops.elementwise import maximum, minimum
 from jitorch.ops.families import function, tensor_type
 from jitorch.ops.reduce import (
@@ -57,13 +57,13 @@ def _position(name: str, fold: OpDef) -> OpDef:
 
     def lowered(x: Any, *, dim: int, keepdim: bool) -> Any:
         """Return the least index of an element that is the extreme, or NaN."""
-        if x.ndim == 0 or x.device.type != "cpu" or x.dtype.is_complex:
+        if x.ndim == 0 or x.dtype.is_complex:
             return None
         check_elements(name, x, (dim,))
         found = x == apply(fold, x, dim=(dim,), keepdim=True)
         if x.dtype.is_floating_point:
             found = found | (x != x)
-        place = indices(x.shape[dim])
+        place = positions(x.shape[dim], device=x.device)
         for _ in range(dim + 1, x.ndim):
             place = unsqueeze(place, -1)
         return apply(trough_op, where(found, place, _NOWHERE), dim=(dim,), keepdim=keepdim)

@@ -19,7 +19,18 @@ from jitorch.errors import ShapeMismatch, TypeMismatch, UnsupportedSyntax
 from jitorch.ir.dims import Dim, Shape, at_least
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.promotion import get_default_dtype
-from jitorch.ir.types import DType, TensorType, Type, float16, float32, float64, int64, known_dtype
+from jitorch.ir.types import (
+    DType,
+    TensorType,
+    Type,
+    float16,
+    float32,
+    float64,
+    int32,
+    int64,
+    known_dtype,
+)
+from jitorch.ops import counters
 from jitorch.ops.create import placed, shape_of
 from jitorch.ops.elementary import log1p
 from jitorch.ops.elementwise import mul
@@ -45,30 +56,35 @@ def _shaped_infer(*, shape: Shape, dtype: DType, device: str = "cpu", **bounds: 
 
 
 def _draw(numbers: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the `eager` of an op that draws one number for each element of its shape.
-
-    They are drawn in main memory, the same for every device.
-    """
+    """Return the `eager` of an op that draws one number for each element of its shape."""
 
     def eager(
         xp: Any, *, shape: tuple[int, ...], dtype: DType, device: str = "cpu", **bounds: int
     ) -> Any:
         count = int(np.prod(shape, dtype=np.int64))
-        drawn = numbers(*default_generator.take(count), count, dtype, **bounds)
-        return xp.asarray(drawn).astype(dtype.numpy, copy=False).reshape(shape)
+        drawn = numbers(xp, *default_generator.take(count), count, dtype.numpy, **bounds)
+        return drawn.reshape(shape)
 
     return eager
 
 
-def _integers(seed: int, start: int, count: int, dtype: DType, *, low: int, high: int) -> Any:
-    return philox.integers(seed, start, count, low, high)
+def _lowered(form: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the `lowered` of an op that draws one number for each element of its shape."""
+
+    def lowered(*, shape: Shape, dtype: DType, device: str = "cpu", **bounds: Dim) -> Any:
+        if not all(isinstance(bound, int) for bound in bounds.values()):
+            return None
+        return form(counters.words(shape, device), dtype, **bounds)
+
+    return lowered
 
 
 rand_op = register(
     OpDef(
         name="rand",
-        eager=_draw(lambda seed, start, n, dtype: philox.uniform(seed, start, n, dtype.numpy)),
+        eager=_draw(philox.uniform),
         infer=_shaped_infer,
+        lowered=_lowered(counters.uniform),
         pure=False,
         samples=fixed(
             ((), {"shape": (2, 3), "dtype": float32}),
@@ -80,21 +96,28 @@ rand_op = register(
 randn_op = register(
     OpDef(
         name="randn",
-        eager=_draw(lambda seed, start, n, dtype: philox.normal(seed, start, n, dtype.numpy)),
+        eager=_draw(philox.normal),
         infer=_shaped_infer,
+        lowered=_lowered(counters.normal),
         pure=False,
         samples=fixed(
-            ((), {"shape": (2, 3), "dtype": float32}), ((), {"shape": (), "dtype": float64})
+            ((), {"shape": (2, 3), "dtype": float32}),
+            ((), {"shape": (), "dtype": float64}),
+            ((), {"shape": (3,), "dtype": float16}),
         ),
     )
 )
 randint_op = register(
     OpDef(
         name="randint",
-        eager=_draw(_integers),
+        eager=_draw(philox.integers),
         infer=_shaped_infer,
+        lowered=_lowered(counters.integers),
         pure=False,
-        samples=fixed(((), {"shape": (2, 3), "dtype": int64, "low": -3, "high": 4})),
+        samples=fixed(
+            ((), {"shape": (2, 3), "dtype": int64, "low": -3, "high": 4}),
+            ((), {"shape": (5,), "dtype": int32, "low": -(2**63), "high": 2**63 - 1}),
+        ),
     )
 )
 
@@ -104,8 +127,8 @@ def _randperm_infer(*, n: Dim, dtype: DType, device: str = "cpu") -> Type:
 
 
 def _randperm_eager(xp: Any, *, n: int, dtype: DType, device: str = "cpu") -> Any:
-    drawn = philox.permutation(*default_generator.take(n), n)
-    return xp.asarray(drawn).astype(dtype.numpy, copy=False)
+    drawn = philox.permutation(xp, *default_generator.take(n), n)
+    return drawn.astype(dtype.numpy, copy=False)
 
 
 randperm_op = register(

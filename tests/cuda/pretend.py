@@ -251,7 +251,8 @@ _METHODS = [
     "astype", "reshape", "copy", "min", "max", "sum", "any", "all", "transpose", "view",
     "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
     "__rtruediv__", "__mod__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__", "__ne__",
-    "__and__", "__or__", "__invert__", "__neg__",
+    "__and__", "__or__", "__xor__", "__rxor__", "__rshift__", "__lshift__", "__invert__",
+    "__neg__",
 ]  # fmt: skip
 _VIEWS = ("transpose", "view")
 

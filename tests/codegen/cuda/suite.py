@@ -41,7 +41,7 @@ def _line(op: OpDef, dtype: DType) -> Iterator[str]:
     except JitorchError:
         return
     assert isinstance(result, TensorType)
-    operands = ", ".join(["%x", "%y"][:arity])
+    operands = ", ".join(["%x", "%y", "%x"][:arity])
     yield f"%{op.name}: {result.dtype.tag}[n] = {op.name}({operands})"
 
 
