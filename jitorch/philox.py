@@ -53,9 +53,12 @@ def words(xp: Any, seed: int, start: int, count: int, stream: int) -> Array:
 
 
 def words_of(xp: Any, numbers: Array, seed: Array, stream: Array) -> Array:
-    """Return w(n, stream) for elements n, as int64. All are int64 arrays, which broadcast."""
-    unsigned = (numbers.astype(xp.uint64) >> np.uint64(2), seed.astype(xp.uint64))
-    a, b, c, d = _blocks(xp, *unsigned, stream.astype(xp.uint64))
+    """Return w(n, stream) for elements n, as int64.
+
+    All are int64 arrays, which broadcast; of `stream` the low 32 bits count.
+    """
+    unsigned = [x.astype(xp.uint64) for x in (numbers, seed, stream)]
+    a, b, c, d = _blocks(xp, unsigned[0] >> np.uint64(2), unsigned[1], unsigned[2] & MASK)
     lane = numbers & 3
     picked = xp.where(lane < 2, xp.where(lane == 0, a, b), xp.where(lane == 2, c, d))
     return picked.astype(xp.int64)

@@ -25,7 +25,7 @@ def philox(typingctx: Any, number: Any, seed: Any, stream: Any) -> Any:
             convert(builder, v, t, types.int64) for v, t in zip(values, sig.args, strict=True)
         )
         block = builder.lshr(n, _number(2))
-        counter = [*_halves(builder, block), s, _number(0)]
+        counter = [*_halves(builder, block), builder.and_(s, _number(MASK)), _number(0)]
         a, b, c, d = _rounds(builder, counter, _halves(builder, key))
         odd = builder.trunc(n, ir.IntType(1))
         later = builder.trunc(builder.lshr(n, _number(1)), ir.IntType(1))

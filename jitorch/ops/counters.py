@@ -22,12 +22,11 @@ from jitorch import philox
 from jitorch.dispatch import apply
 from jitorch.ir.dims import Shape, product
 from jitorch.ir.opdef import OpDef, Scalar, register
-from jitorch.ir.types import DType, float32, float64
+from jitorch.ir.types import DType, float32, float64, int64
 from jitorch.ops.control import draw
 from jitorch.ops.create import positions
 from jitorch.ops.elementary import cos, log, sqrt
 from jitorch.ops.families import as_dtype, elementwise_infer, same
-from jitorch.ops.rules import integral
 from jitorch.ops.samples import fixed
 
 __all__: list[str] = []
@@ -37,6 +36,7 @@ Word = Callable[[int], Any]  # stream -> the words of all elements, as int64
 
 _WORD = Scalar(int="philox({0}, {1}, {2})")
 _ODD = np.array([0, 1, 2, 3, 4, 2**34 + 5, 2**62])
+_ENDS = np.array([-1, -(2**63), 2**63 - 1])
 
 philox_op = register(
     OpDef(
@@ -44,9 +44,10 @@ philox_op = register(
         eager=philox.words_of,
         infer=elementwise_infer("philox", same, _WORD),
         scalar=_WORD,
-        promote=integral("philox"),
+        promote=lambda operands: int64,
         samples=fixed(
             ((_ODD, np.array(-7), np.array(0)), {}),
+            ((_ENDS, _ENDS, _ENDS), {}),
             ((np.arange(6).reshape(2, 3), np.array(2**40 + 1), np.array(3)), {}),
         ),
     )

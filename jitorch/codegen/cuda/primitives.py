@@ -280,7 +280,10 @@ def philox(number: Any, seed: Any, stream: Any) -> Any:
     Written so that each product is one instruction, of two 32-bit words without a sign.
     """
     n, key, low = np.int64(number), np.int64(seed), np.int64(0xFFFFFFFF)
-    c0, c1 = np.uint32((n >> np.int64(2)) & low), np.uint32((n >> np.int64(34)) & low)
+    c0, c1 = (
+        np.uint32((n >> np.int64(2)) & low),
+        np.uint32((n >> np.int64(34)) & (low >> np.int64(2))),
+    )
     c2, c3 = np.uint32(np.int64(stream) & low), np.uint32(0)
     k0, k1 = np.uint32(key & low), np.uint32((key >> np.int64(32)) & low)
     word, half = np.uint64(0xFFFFFFFF), np.uint64(32)
