@@ -110,12 +110,14 @@ def sharing(kernel: Kernel, op: Op, reuse: Mapping[Value, Value]) -> dict[str, s
 def reads_before_writing(kernel: Kernel, read: str, written: str) -> bool:
     """Whether each element of `read` is last loaded before its place in `written` is stored."""
     stores = [
-        (n, s.index)
+        (n, (s.index, ()))
         for n, s in _statements(kernel)
         if isinstance(s, Store) and s.pointer == written
     ]
     loads = [
-        (n, s.index) for n, s in _statements(kernel) if isinstance(s, Load) and s.pointer == read
+        (n, (s.index, s.picked))
+        for n, s in _statements(kernel)
+        if isinstance(s, Load) and s.pointer == read
     ]
     same = {index for _, index in (*stores, *loads)}
     return len(same) == 1 and max(n for n, _ in loads) <= min(n for n, _ in stores)

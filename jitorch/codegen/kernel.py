@@ -82,7 +82,21 @@ class Step:
     which: str
 
 
-Source = Union[Input, Output, Number, Size, Stride, Scratch, Step]
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where a kernel notes an index beyond the end and the size, two int64.
+
+    `dim` and `loc` are the dimension and the line that the error will tell; `count` indices count along
+    `size` elements.
+    """
+
+    dim: int
+    loc: Loc
+    count: Dim
+    size: Dim
+
+
+Source = Union[Input, Output, Number, Size, Stride, Scratch, Step, Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +117,17 @@ Index = tuple[tuple[str, int | str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """name = pointer[index]"""
+    """name = pointer[index + picked]
+
+    `picked` is the part of the place that tensors of indices tell: names, and their strides.
+    """
 
     name: str
     tag: str
     pointer: str
     index: Index
     loc: Loc = UNKNOWN
+    picked: Index = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,7 @@ class Place:
     tag: str
     index: Index
     loc: Loc = UNKNOWN
+    picked: Index = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +293,19 @@ def _defined(each: Pass) -> dict[str, str]:
 def _uses(each: Pass) -> set[str]:
     names = {fold.value for fold in each.folds}
     for s in (*each.body, *each.after):
-        names.update(s.uses if isinstance(s, Let) else (s.value,) if isinstance(s, Store) else ())
+        names.update(uses(s))
     return names
+
+
+def uses(s: Statement) -> tuple[str, ...]:
+    """Return the names that a statement uses."""
+    match s:
+        case Let():
+            return s.uses
+        case Store():
+            return (s.value,)
+        case Load() | Place():
+            return tuple(name for name, _ in s.picked)
 
 
 def _show_axes(axes: Sequence[Axis]) -> str:
@@ -285,9 +315,9 @@ def _show_axes(axes: Sequence[Axis]) -> str:
 def _show(s: Statement) -> str:
     match s:
         case Load():
-            return f"{s.name}: {s.tag} = {s.pointer}[{_show_index(s.index)}]"
+            return f"{s.name}: {s.tag} = {s.pointer}[{_show_index((*s.index, *s.picked))}]"
         case Place():
-            return f"{s.name}: {s.tag} = {_show_index(s.index)}"
+            return f"{s.name}: {s.tag} = {_show_index((*s.index, *s.picked))}"
         case Let():
             return f"{s.name}: {s.tag} = {s.text}"
         case Store():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from jitorch.codegen import expression, narrow
 from jitorch.codegen.kernel import (
     Axis,
+    Fault,
     Fold,
     Index,
     Input,
@@ -49,10 +50,18 @@ from jitorch.codegen.strides import (
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, product
-from jitorch.ir.opdef import OPS
+from jitorch.ir.opdef import OPS, Picks
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
-from jitorch.passes.domain import Axes, Read, analyse, filled_with, is_counting, is_known
+from jitorch.passes.domain import (
+    Axes,
+    Read,
+    analyse,
+    filled_with,
+    is_counting,
+    is_known,
+    picks_of,
+)
 
 
 def schedule(
@@ -378,21 +387,79 @@ class _Scheduler:
         """Write the statement that computes a value, where what it varies with is known."""
         op, t = self.producer[v], v.type
         assert isinstance(t, TensorType)
+        how = picks_of(op)
+        if how is not None:
+            self.pick(op, how, number)
+            return
         operands = [self.operand(op, i, number) for i in range(len(op.inputs))]
         if OPS[op.name].reduce is not None:  # over dimensions of size 1
             text = expression.fold_step(op).format(acc=expression.fold_init(op), x=operands[0])
         else:
             text = expression.elementwise(op, operands)
-        name = self.names.again(v, v.hint)
-        self.names_for(v, number)[v] = name
+        name = self.name_of(v, number)
         uses = tuple(o for o in operands if o.isidentifier())
-        inner = self.is_inner(v)
-        block = (
-            self.passes[number].body
-            if inner
-            else self.outer_block(self.phase[v], self.domain.varies[v])
+        let = Let(name, expression.register(t.dtype), text, uses, op.loc)
+        self.block_of(v, number).append(let)
+
+    def name_of(self, v: Value, number: int) -> str:
+        name = self.names_for(v, number)[v] = self.names.again(v, v.hint)
+        return name
+
+    def block_of(self, v: Value, number: int) -> list[Statement]:
+        """Return where a value is computed in pass `number`."""
+        if self.is_inner(v):
+            return self.passes[number].body
+        return self.outer_block(self.phase[v], self.domain.varies[v])
+
+    # Elements picked by indices.
+
+    def pick(self, op: Op, how: Picks, number: int) -> None:
+        """Write the load of an element whose place indices tell."""
+        read, v = self.domain.reads[op, 0], op.output
+        places = {k: self.place(op, k, d, number) for k, d in enumerate(how.dims, 1)}
+        table, t = read.root, v.type
+        assert isinstance(t, TensorType)
+        strides = self.strides(table, tuple(range(table.type.ndim)))  # type: ignore[union-attr]
+        picked = tuple((places[k], self.distance(strides[d], table)) for k, d in read.picked)
+        name, tag, block = (
+            self.name_of(v, number),
+            expression.register(t.dtype),
+            self.block_of(v, number),
         )
-        block.append(Let(name, expression.register(t.dtype), text, uses, op.loc))
+        index = self.index(table, read.dims)
+        if table in self.filled:
+            block.append(
+                Let(name, tag, self.constant(table, filled_with(self.filled[table])), (), op.loc)
+            )
+        elif table in self.counting:
+            block.append(Place(name, tag, index, op.loc, picked))
+        else:
+            block.append(Load(name, tag, self.pointer(table), index, op.loc, picked))
+
+    def count(self, v: Value) -> Dim:
+        assert isinstance(v.type, TensorType)
+        return product(v.type.shape)
+
+    def place(self, op: Op, k: int, dim: int, number: int) -> str:
+        """Return the name of operand `k`, an index along `dim`, checked and counted from the start."""
+        index = self.operand(op, k, number)
+        read, t = self.domain.reads[op, k], op.inputs[0].type
+        assert isinstance(t, TensorType)
+        varies = self.domain.varies.get(read.root, frozenset(self.read_axes(read)))
+        inner = bool(varies & self.level_axes)
+        names = self.passes[number].names if inner else self.outer_names
+        if (op, k) in names:
+            return names[op, k]
+        name = names[op, k] = self.names.new(f"{op.inputs[0].hint or 'x'}_place")
+        size = t.shape[dim]
+        note = Fault(dim, op.loc, self.count(op.inputs[k]), size)
+        fault = self.slot((op, k), "p_fault", "i64", note, pointer=True)
+        text = f"picked({index}, {self.size(size, 'size')}, {fault})"
+        uses = (index,) if index.isidentifier() else ()
+        body = self.passes[number].body if inner else None
+        block = self.outer_block(self.phase.get(read.root, 0), varies) if body is None else body
+        block.append(Let(name, "i64", text, uses, op.loc))
+        return name
 
     # What a later pass needs again.
 

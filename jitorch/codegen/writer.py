@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from jitorch.codegen.kernel import Axis, Fold, Index, Let, Load, Place, Statement, Store
+from jitorch.codegen.kernel import Axis, Fold, Index, Let, Load, Place, Statement, Store, uses
 from jitorch.errors import UNKNOWN, Loc
 
 
@@ -52,9 +52,9 @@ class SourceWriter:
         for s in statements:
             match s:
                 case Load():
-                    self.line(f"{s.name} = {self.load(s, self.address(s.index, inner))}", s.loc)
+                    self.line(f"{s.name} = {self.load(s, self.place(s, inner))}", s.loc)
                 case Place():
-                    self.line(f"{s.name} = to_{s.tag}({terms(s.index)})", s.loc)
+                    self.line(f"{s.name} = to_{s.tag}({terms((*s.index, *s.picked))})", s.loc)
                 case Let():
                     self.line(f"{s.name} = {s.text}", s.loc)
                 case Store():
@@ -72,6 +72,11 @@ class SourceWriter:
                     self.count += 1
                     self.line(f"{name} = {terms(part)}")
                     self.offsets[part] = name
+
+    def place(self, s: Load, inner: str | None) -> str:
+        """Return where in memory an element is."""
+        address = self.address(s.index, inner)
+        return f"{address} + {terms(s.picked)}" if s.picked else address
 
     def address(self, index: Index, inner: str | None) -> str:
         part = without(index, inner)
@@ -110,7 +115,7 @@ def renamed(text: str, suffix: str, own: set[str]) -> str:
 def lies_across(s: Load, high: Axis, axis: Axis) -> bool:
     """Whether an operand is contiguous along `high` and jumps along `axis`."""
     strides = dict(s.index)
-    return strides.get(high.name) == 1 and strides.get(axis.name, 0) not in (0, 1)
+    return not s.picked and strides.get(high.name) == 1 and strides.get(axis.name, 0) not in (0, 1)
 
 
 def without(index: Index, axis: str | None) -> Index:
@@ -134,10 +139,7 @@ def used(statements: Sequence[Statement], folds: Sequence[Fold]) -> set[str]:
     """Return the names that statements and folds use."""
     names = {fold.value for fold in folds}
     for s in statements:
-        if isinstance(s, Let):
-            names.update(s.uses)
-        elif isinstance(s, Store):
-            names.add(s.value)
+        names.update(uses(s))
     return names
 
 
@@ -149,7 +151,9 @@ def copied(s: Statement, suffix: str, own: set[str], moved: Callable[[Index], In
         return replace(s, name=name, text=text, uses=uses)
     if isinstance(s, Store):
         return replace(s, value=renamed(s.value, suffix, own), index=moved(s.index))
-    return replace(s, name=renamed(s.name, suffix, own), index=moved(s.index))
+    picked = tuple((renamed(name, suffix, own), stride) for name, stride in s.picked)
+    name = renamed(s.name, suffix, own)
+    return replace(s, name=name, index=moved(s.index), picked=picked)
 
 
 def placed(s: Statement, at: Mapping[str, int], suffix: str, own: set[str]) -> Statement:

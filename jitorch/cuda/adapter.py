@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jitorch.cuda import diagnosis
+from jitorch.cuda.faults import Faults
 from jitorch.device import CPU, device as Device
 from jitorch.errors import CudaError, DeviceMismatch
 
@@ -178,7 +179,19 @@ def to_host(array: Any) -> Any:
         return array
     with on(device_of(array)):
         # Laid out as it was, so that strides keep their order.
-        return array.get(order="A")
+        copy = array.get(order="A")
+    faults.check()
+    return copy
+
+
+def _shared(count: int) -> tuple[Any, int]:
+    """Return so many int64 in main memory that all GPUs can write to, and their address."""
+    memory = load().cuda.alloc_pinned_memory(8 * count)
+    return np.frombuffer(memory, np.int64, count), int(memory.ptr)
+
+
+# To be checked by whoever has waited for a GPU.
+faults = Faults(_shared)
 
 
 def foreign(x: Any) -> Any:

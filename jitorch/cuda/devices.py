@@ -88,6 +88,7 @@ def synchronize(device: Any = None) -> None:
     found = place(device)
     with adapter.translated():
         adapter.load().cuda.Device(found.index).synchronize()
+    adapter.faults.check()
 
 
 @dataclass(frozen=True)

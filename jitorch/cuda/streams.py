@@ -34,6 +34,7 @@ class Stream:
         """Wait until all work of the stream is done."""
         with adapter.translated():
             self.cupy.synchronize()
+        adapter.faults.check()
 
     def query(self) -> bool:
         """Return whether all work of the stream is done."""
@@ -84,6 +85,7 @@ class Event:
         """Wait for the moment."""
         with adapter.translated():
             self.cupy.synchronize()
+        adapter.faults.check()
 
     def query(self) -> bool:
         """Return whether the moment is past."""

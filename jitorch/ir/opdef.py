@@ -70,6 +70,21 @@ class Scan:
         return dtype.kind in self.joined
 
 
+@dataclass(frozen=True, kw_only=True)
+class Picks:
+    """How an op picks elements of its first operand; the others are tensors of indices, which broadcast.
+
+    dims   for each index the dimension of the first operand that it counts along
+    walks  for each dimension of the first operand the dimension of the result that walks along it;
+           None where an index picks
+    at     the first dimension of the result that is one of the indices'
+    """
+
+    dims: tuple[int, ...]
+    walks: Axes
+    at: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OpDef:
     """One op.
@@ -89,6 +104,8 @@ class OpDef:
               kernel
     fills     `fills(**attrs)`: the number that all elements of the result are, None if it does not say;
               free inside a kernel
+    picks     `picks(*input_types, **attrs)`: how it picks elements by indices, None if it does not; its
+              kernel tells of an index beyond the end when it is done
     joins     `joins(**attrs)`: the dimension along which the operands lie side by side in the result
     view      whether the result shares memory with the first input
     walks     for views that are no renaming: `walks(input_type, **attrs)` tells for each result
@@ -117,6 +134,7 @@ class OpDef:
     axes: Callable[..., Axes] | None = None
     counts: bool = False
     fills: Callable[..., bool | int | float | None] | None = None
+    picks: Callable[..., Picks | None] | None = None
     joins: Callable[..., int] | None = None
     view: bool = False
     walks: Callable[..., Walks] | None = None

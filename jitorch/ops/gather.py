@@ -9,7 +9,7 @@ import numpy as np
 from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
-from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.opdef import OpDef, Picks, register
 from jitorch.ir.shapes import axis, broadcast, show
 from jitorch.ir.types import DType, TensorType, Type, common_device
 from jitorch.ops.families import function, tensor_type
@@ -55,11 +55,20 @@ def _gather_eager(xp: Any, x: Any, index: Any, *, dim: int) -> Any:
     return xp.take_along_axis(x[cut], index, axis=dim)
 
 
+def _gather_picks(x: Type, index: Type, *, dim: int) -> Picks | None:
+    ndim = tensor_type(x, "gather").ndim
+    if not ndim:
+        return None
+    walks = tuple(None if d == dim else d for d in range(ndim))
+    return Picks(dims=(dim,), walks=walks, at=0)
+
+
 gather_op = register(
     OpDef(
         name="gather",
         eager=_gather_eager,
         infer=_gather_infer,
+        picks=_gather_picks,
         samples=fixed(
             ((ramp(3, 4), np.array([[0, 1], [3, 3]])), {"dim": 1}),
             ((strided(), np.array([[2, 0, 1]])), {"dim": 0}),

@@ -16,7 +16,7 @@ from jitorch.dispatch import apply
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir import dims as D
 from jitorch.ir.dims import Dim, Sym
-from jitorch.ir.opdef import OpDef, register
+from jitorch.ir.opdef import OpDef, Picks, register
 from jitorch.ir.shapes import axis, broadcast, show
 from jitorch.ir.types import TensorType, Type, bool_, common_device, int64
 from jitorch.ops.families import as_dtype, as_operand, function, tensor_type
@@ -74,11 +74,25 @@ def _index_infer(x: Type, *indices: Type, dims: tuple[int, ...]) -> TensorType:
     t = tensor_type(x, "index")
     picked, used = _advanced(t, indices, dims)
     rest = [d for i, d in enumerate(t.shape) if i not in used]
-    first = used[0] if used else dims[0]  # a mask of no dimensions uses up none
-    together = used == list(range(first, first + len(used)))
-    at = first if together else 0
+    at = _place(used or list(dims))  # a mask of no dimensions uses up none
     place = common_device((t, *indices))
     return TensorType(t.dtype, (*rest[:at], *picked, *rest[at:]), device=place)
+
+
+def _place(used: list[int]) -> int:
+    """Return the dimension of the result that the first one of the indices is."""
+    return used[0] if used == list(range(used[0], used[0] + len(used))) else 0
+
+
+def _index_picks(x: Type, *indices: Type, dims: tuple[int, ...]) -> Picks | None:
+    types = [tensor_type(i, "index") for i in indices]
+    if any(t.dtype is bool_ for t in types):
+        return None
+    at, count = _place(list(dims)), max(t.ndim for t in types)
+    rest = [d for d in range(tensor_type(x, "index").ndim) if d not in dims]
+    result = {d: i if i < at else i + count for i, d in enumerate(rest)}
+    walks = tuple(result.get(d) for d in range(len(rest) + len(dims)))
+    return Picks(dims=dims, walks=walks, at=at)
 
 
 def _key(indices: tuple[Any, ...], dims: tuple[int, ...]) -> tuple[Any, ...]:
@@ -127,6 +141,7 @@ index_op = register(
         name="index",
         eager=_index_eager,
         infer=_index_infer,
+        picks=_index_picks,
         samples=fixed(
             ((ramp(3, 4, 2), _ROWS), {"dims": (0,)}),
             ((strided(), _ROWS, np.array([0, 1])), {"dims": (0, 1)}),

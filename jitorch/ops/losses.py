@@ -18,7 +18,7 @@ from jitorch.ops.families import as_dtype, composite, function
 from jitorch.ops.gather import gather_op
 from jitorch.ops.index import getitem
 from jitorch.ops.nn import log_softmax_op
-from jitorch.ops.reduce import sum_op
+from jitorch.ops.reduce import peak_op, sum_op
 from jitorch.ops.samples import Samples, ramp, strided
 from jitorch.ops.select import filling, where, xlogy
 from jitorch.ops.shape import squeeze, unsqueeze
@@ -171,10 +171,21 @@ def _class_samples() -> list[Any]:
 @composite("nll_loss", samples=_class_samples)
 def nll_loss_op(x: Any, target: Any, *weights: Any, reduction: str, ignore_index: int) -> Any:
     at = 1 if x.ndim > 1 else 0
+    return _likelihood(lambda k: _of_class(x, k, at), target, weights, reduction, ignore_index)
+
+
+def _of_class(x: Any, labels: Any, at: int) -> Any:
+    return squeeze(apply(gather_op, x, unsqueeze(labels, at), dim=at), at)
+
+
+def _likelihood(
+    score: Callable[[Any], Any], target: Any, weights: Any, reduction: str, ignore_index: int
+) -> Any:
+    """Return the negative log likelihood, where `score` gives the log probabilities of classes."""
     kept = ne(target, ignore_index)
     labels = where(kept, target, 0)  # an ignored label need not be a class
-    picked = squeeze(apply(gather_op, x, unsqueeze(labels, at), dim=at), at)
-    weight = as_dtype(kept, x.dtype)
+    picked = score(labels)
+    weight = as_dtype(kept, picked.dtype)
     if weights:
         weight = mul(weight, getitem(weights[0], labels))
     losses = where(kept, -picked * weight, 0.0)
@@ -235,13 +246,20 @@ def cross_entropy_op(
     label_smoothing: float,
 ) -> Any:
     at = 1 if x.ndim > 1 else 0
-    scores = apply(log_softmax_op, x, dim=at)
     if target.dtype.kind == "float":
+        scores = apply(log_softmax_op, x, dim=at)
         return _soft_cross_entropy(scores, target, weights, reduction, label_smoothing, at)
-    attrs = {"reduction": reduction, "ignore_index": ignore_index}
-    loss = apply(nll_loss_op, scores, target, *weights, **attrs)
+
+    def score(labels: Any) -> Any:
+        """Return what `log_softmax` has for the labels, without the rest of it."""
+        top = apply(peak_op, x, dim=(at,), keepdim=True)
+        total = apply(sum_op, exp(sub(x, top)), dim=(at,), keepdim=False)
+        return sub(sub(_of_class(x, labels, at), squeeze(top, at)), log(total))
+
+    loss = _likelihood(score, target, weights, reduction, ignore_index)
     if label_smoothing == 0:
         return loss
+    scores = apply(log_softmax_op, x, dim=at)
     kept = ne(target, ignore_index)
     weighted = mul(scores, _per_class(weights[0], scores.ndim)) if weights else scores
     even = where(kept, -apply(sum_op, weighted, dim=(at,), keepdim=False), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from jitorch.cuda import adapter
 from jitorch.errors import IndexOutOfRange, ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, Sym, symbol
 from jitorch.ir.opdef import OpDef, register
@@ -60,7 +61,11 @@ def _item_infer(x: Type) -> Type:
     return ScalarType(kind, UNKNOWN_SIZE if kind == "int" else None)
 
 
-item = register(OpDef(name="item", eager=lambda xp, x: x.item(), infer=_item_infer))
+def _read(x: Any) -> Any:
+    return adapter.to_host(x) if adapter.is_array(x) else x
+
+
+item = register(OpDef(name="item", eager=lambda xp, x: _read(x).item(), infer=_item_infer))
 
 
 def _truth_infer(x: Type) -> Type:
@@ -74,7 +79,7 @@ def _truth_infer(x: Type) -> Type:
     return ScalarType("bool")
 
 
-truth = register(OpDef(name="truth", eager=lambda xp, x: bool(x), infer=_truth_infer))
+truth = register(OpDef(name="truth", eager=lambda xp, x: bool(_read(x)), infer=_truth_infer))
 
 
 def _to_scalar_infer(x: Type, *, kind: str) -> Type:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Shape
-from jitorch.ir.opdef import OPS
+from jitorch.ir.opdef import OPS, Picks
 from jitorch.ir.types import TensorType
 
 Axes = tuple[int | None, ...]  # for each dimension its axis, None for a size of 1
@@ -30,12 +30,14 @@ class Read:
     """How an op sees an operand: the value behind any renaming, and its axes.
 
     `dims` has an axis for each dimension of `root` (None: size 1, or not used); `shape` for each
-    dimension as the op sees it.
+    dimension as the op sees it. `picked` has, where an op picks by indices, the operands that are
+    indices and the dimensions of `root` along which they count.
     """
 
     root: Value
     dims: Axes
     shape: Axes
+    picked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,12 @@ def filled_with(op: Op) -> bool | int | float | None:
     return None if fills is None else fills(**op.attrs)
 
 
+def picks_of(op: Op) -> Picks | None:
+    """Return how a kernel picks the op's elements by indices, None if it does not."""
+    picks = OPS[op.name].picks
+    return None if picks is None else picks(*(v.type for v in op.inputs), **op.attrs)
+
+
 def is_known(op: Op) -> bool:
     """Whether a kernel knows each element of the result by itself, at any index."""
     return is_counting(op) or filled_with(op) is not None
@@ -105,13 +113,17 @@ def is_fusible(op: Op) -> bool:
     if op.blocks or any(t.dtype.is_complex for t in tensors):
         return False
     # A single number in main memory goes with tensors on any device.
-    if len({t.device for t in tensors if t.shape or t.device != "cpu"}) > 1:
+    devices = {t.device for t in tensors if t.shape or t.device != "cpu"}
+    if len(devices) > 1:
         return False
     if is_free(op):
         return True
     definition = OPS[op.name]
     if any(not isinstance(v.type, TensorType) for v in op.inputs):
         return False
+    if definition.picks is not None:
+        # In main memory a library picks: it checks indices before it begins.
+        return devices not in ({"cpu"}, set()) and picks_of(op) is not None
     return definition.reduce is not None or _text(op) is not None
 
 
@@ -158,6 +170,10 @@ class _Analysis:
         for op in self.ops:
             if op.output in renames or is_known(op):  # has new axes at each use
                 continue
+            how = picks_of(op)
+            if how is not None:
+                self.of[op.output] = self.picked(op, how, renames)
+                continue
             reads = [self.read(v, renames) for v in op.inputs]
             self.reads.update({(op, i): r for i, r in enumerate(reads)})
             if OPS[op.name].reduce is not None:
@@ -188,13 +204,42 @@ class _Analysis:
         return tuple(None if n == 1 else self.fresh(n) for n in shape)
 
     def elementwise(self, reads: Sequence[Read], output: Value) -> Axes:
-        shape = _shape(output)
-        out: list[int | None] = [None] * len(shape)
+        out: list[int | None] = [None] * len(_shape(output))
+        self.broadcast(reads, out, len(out))
+        return tuple(out)
+
+    def broadcast(self, reads: Sequence[Read], out: list[int | None], stop: int) -> None:
+        """Join the axes of operands with those of the result, of which theirs end before `stop`."""
         for read in reads:
-            for i, axis in enumerate(read.shape, len(shape) - len(read.shape)):
+            for i, axis in enumerate(read.shape, stop - len(read.shape)):
                 if axis is not None:
                     known = out[i]
                     out[i] = axis if known is None else self.join(known, axis)
+
+    def picked(self, op: Op, how: Picks, renames: Mapping[Value, Op]) -> Axes:
+        table, *indices = (self.read(v, renames) for v in op.inputs)
+        if table.root in self.of:
+            raise Mismatch("it picks from what the kernel computes")
+        shape = _shape(op.output)
+        out: list[int | None] = [None] * len(shape)
+        self.broadcast(indices, out, how.at + max(len(r.shape) for r in indices))
+        walked: dict[int | None, int] = {}  # axis of the table -> that of the result
+        for d, at in enumerate(how.walks):
+            axis = table.shape[d]
+            if at is not None and axis is not None and shape[at] != 1:
+                known = out[at]
+                out[at] = walked[axis] = axis if known is None else self.join(known, axis)
+                # Of the table, no more is walked along than the result has.
+                self.sizes[self.find(axis)] = shape[at]
+        numbers = {table.shape[d]: k for k, d in enumerate(how.dims, 1)}
+        picked = tuple(
+            (numbers[axis], d)
+            for d, axis in enumerate(table.dims)
+            if axis is not None and axis in numbers
+        )
+        dims = tuple(walked.get(axis) for axis in table.dims)
+        self.reads[op, 0] = Read(table.root, dims, (), picked)
+        self.reads.update({(op, k): read for k, read in enumerate(indices, 1)})
         return tuple(out)
 
     def reduction(self, op: Op, axes: Axes) -> Axes:
@@ -212,7 +257,7 @@ class _Analysis:
         out: dict[tuple[Shape, Axes], None] = {}
         for op in self.ops:
             for i in range(len(op.inputs)):
-                if (op, i) in self.reads:
+                if (op, i) in self.reads and not (i == 0 and picks_of(op)):
                     out[_shape(op.inputs[i]), self.reads[op, i].shape] = None
             if op.output in self.of:
                 out[_shape(op.output), self.of[op.output]] = None
@@ -253,7 +298,8 @@ class _Analysis:
 
         of = {v: numbered(axes) for v, axes in self.of.items()}
         reads = {
-            key: Read(r.root, numbered(r.dims), numbered(r.shape)) for key, r in self.reads.items()
+            key: Read(r.root, numbered(r.dims), numbered(r.shape), r.picked)
+            for key, r in self.reads.items()
         }
         folded = {op: frozenset(_known(numbered(axes))) for op, axes in self.reductions.items()}
         varies = self.varies(reads, folded)

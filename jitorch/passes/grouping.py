@@ -67,7 +67,8 @@ class Grouping:
     def uniform_shape(self, i: int) -> Shape | None:
         """Return the one shape that all tensors of an elementwise op have, scalars aside."""
         op = self.ops[i]
-        if not self.fusible[i] or OPS[op.name].reduce is not None:
+        definition = OPS[op.name]
+        if not self.fusible[i] or definition.reduce is not None or definition.picks is not None:
             return None
         shapes = set()
         for v in (*op.inputs, *op.outputs):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 GPUS = 2
 TOTAL = 16 * 2**30
 
@@ -210,6 +212,18 @@ def _set_device(index: int) -> None:
     machine.current = index
 
 
+class PinnedMemory(np.ndarray):
+    """Bytes of main memory, at `ptr`."""
+
+    ptr = property(lambda self: self.ctypes.data)
+
+
+def _pinned(size: int) -> Any:
+    whole = np.zeros(size + 16, np.uint8)
+    start = -whole.ctypes.data % 16
+    return whole[start : start + size].view(PinnedMemory)
+
+
 def cuda() -> Any:
     """Return what stands for the module `cupy.cuda`."""
     runtime = SimpleNamespace(
@@ -223,6 +237,7 @@ def cuda() -> Any:
         CUDARuntimeError=CUDARuntimeError,
     )
     return SimpleNamespace(
+        alloc_pinned_memory=_pinned,
         Device=Device,
         Event=Event,
         MemoryPool=MemoryPool,

@@ -9,7 +9,7 @@ import pytest
 
 import jitorch as jt
 from jitorch.codegen.cuda import replay
-from jitorch.errors import CudaError, IndexOutOfRange, TypeMismatch
+from jitorch.errors import CudaError, TypeMismatch
 from tests.cuda import pretend
 from tests.cuda.kernels import Kernels, compilers, install
 from tests.cuda.pretend import CUDARuntimeError, Machine
@@ -156,16 +156,6 @@ def test_what_is_not_captured_runs_and_says_why(fn: Any, why: str, machine: Mach
             assert a.tolist() == b.tolist()
     assert machine.replays == 0
     assert why in f.explain(jt.ones(3).cuda()).replay
-
-
-def test_indices_are_checked_at_each_call(machine: Machine) -> None:
-    f = jt.script(lambda x, i: x[i] * 2, mode="reduce-overhead")
-    x, i = jt.arange(3.0).cuda(), jt.tensor([2, 0]).cuda()
-    assert f(x, i).tolist() == [4, 0]
-    with pytest.raises(IndexOutOfRange):
-        f(x, i + 5)
-    assert machine.capture is None
-    assert "CUDA does not capture it" in f.explain(x, i).replay
 
 
 def test_a_failure_while_replaying(machine: Machine) -> None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from jitorch.codegen.cuda.launch import FOUR
 from jitorch.codegen.cuda.text import MEMORY, CudaWriter
-from jitorch.codegen.kernel import Axis, Fold, Kernel, Load, Statement, Store
+from jitorch.codegen.kernel import Axis, Fold, Index, Kernel, Load, Statement, Store, uses
 from jitorch.codegen.writer import terms, without
 
 VECTORS = "vectors"
@@ -62,11 +62,11 @@ class FourWriter(CudaWriter):
         self, bodies: Sequence[Sequence[Statement]], axis: Axis, stop: str
     ) -> Fours | None:
         """Write the arrays for what lies contiguous along the axis; None if nothing does."""
-        found = [s for body in bodies for s in body if _contiguous(s, axis)]
+        found = [s for body in bodies for s in body if _contiguous(s, axis) and _early(s, body)]
         arrays = self.arrays(found)
         if not arrays:
             return None
-        strides = [stride for s in arrays for a, stride in s.index if a != axis.name]
+        strides = [stride for s in arrays for a, stride in _index(s) if a != axis.name]
         self.vectors = tuple(dict.fromkeys([*(self.vectors or ()), *strides]))
         return Fours(axis, stop, None, arrays)
 
@@ -74,7 +74,7 @@ class FourWriter(CudaWriter):
         self, bodies: Sequence[Sequence[Statement]], axis: Axis, stop: str, apart: str
     ) -> Fours:
         """Write the arrays for what is loaded along an axis that is walked in steps."""
-        found = [s for body in bodies for s in body if isinstance(s, Load)]
+        found = [s for body in bodies for s in body if isinstance(s, Load) and _early(s, body)]
         return Fours(axis, stop, apart, self.arrays(found))
 
     def arrays(self, found: Sequence[Statement]) -> dict[Load | Store, str]:
@@ -145,8 +145,8 @@ class FourWriter(CudaWriter):
         with self.block(f"for each in range({FOUR}):"):
             self.element(fours)
             for s in loads:
-                address = self.address(s.index, fours.axis.name)
-                self.line(f"{fours.arrays[s]}[each] = {s.pointer}[{address}]")
+                place = self.place(s, fours.axis.name)
+                self.line(f"{fours.arrays[s]}[each] = {s.pointer}[{place}]")
 
     def store_four(self, fours: Fours, stores: Sequence[Store]) -> None:
         with self.block("if whole:"):
@@ -163,7 +163,18 @@ class FourWriter(CudaWriter):
         """Return the address of the first of four neighbours."""
         part = without(s.index, fours.axis.name)
         parts = [self.offsets.get(part) or terms(part)] if part else []
-        return " + ".join([*parts, "quad"])
+        picked = [terms(s.picked)] if isinstance(s, Load) and s.picked else []
+        return " + ".join([*parts, *picked, "quad"])
+
+
+def _index(s: Load | Store) -> Index:
+    return (*s.index, *s.picked) if isinstance(s, Load) else s.index
+
+
+def _early(s: Statement, body: Sequence[Statement]) -> bool:
+    """Whether the place of an element is known before the body."""
+    own = {other.name for other in body if not isinstance(other, Store)}
+    return not isinstance(s, Load) or own.isdisjoint(uses(s))
 
 
 def _contiguous(s: Statement, axis: Axis) -> bool:

@@ -271,6 +271,21 @@ def to_half(x: Any) -> Any:
     return np.float16(x)
 
 
+# Indices.
+
+
+def picked(index: Any, size: Any, fault: Any) -> Any:
+    """An index counted from the start; 0, and a note at `fault`, for one beyond the end."""
+    place = np.int64(index)
+    if place < 0:
+        place = place + size
+    if place >= 0 and place < size:
+        return place
+    fault[0] = np.int64(index)
+    fault[1] = np.int64(size)
+    return np.int64(0)
+
+
 # Random numbers.
 
 
@@ -351,6 +366,7 @@ TABLE: Mapping[str, Mapping[str, Function]] = {
     "minimum": {"any": minimum},
     "mod": {"any": mod},
     "philox": {"any": philox},
+    "picked": {"any": picked},
     "racc_add": {"any": racc_add},
     "racc_max": {"any": maximum},
     "racc_min": {"any": minimum},

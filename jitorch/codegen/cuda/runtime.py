@@ -24,6 +24,8 @@ from jitorch.codegen import cache
 from jitorch.codegen.cuda import compiled, launch
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource, Entry
+from jitorch.cuda import adapter
+from jitorch.cuda.faults import Faults
 
 # Of cuLaunchKernel's `extra`: a buffer with the arguments, its size, and the end of the list.
 _BUFFER, _SIZE, _END = 1, 2, 0
@@ -52,6 +54,10 @@ class Machine(Protocol):
 
     def address(self, array: Any) -> int:
         """Return where the first element of an array is."""
+
+    @property
+    def faults(self) -> Faults:
+        """Where kernels note indices beyond the end."""
 
     def launch(self, function: Any, shape: Shape, arguments: Arguments) -> None:
         """Start an entry."""
@@ -114,6 +120,11 @@ class Gpu:
     def address(self, array: Any) -> int:
         """Return where the first element of an array is."""
         return int(array.data.ptr)
+
+    @property
+    def faults(self) -> Faults:
+        """Where kernels note indices beyond the end."""
+        return adapter.faults
 
     def launch(self, function: int, shape: Shape, arguments: Arguments) -> None:
         """Start an entry on the current stream."""

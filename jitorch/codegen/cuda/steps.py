@@ -14,19 +14,21 @@ As for the CPU (`codegen/plan.py`), control flow is Python's, and views and libr
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from jitorch.codegen.cuda.compiled import code, kernel_of
 from jitorch.codegen.cuda.plans import GpuPlanWriter, Machines
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.cuda.runtime import Kernel, Machine
-from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
+from jitorch.codegen.kernel import Fault, Input, Number, Output, Scratch, Size, Slot, Stride
 from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.strides import makers
 from jitorch.cuda import diagnosis
+from jitorch.cuda.faults import Faults, require_size
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.types import BY_TAG, TensorType
 
@@ -82,7 +84,10 @@ def compile_graph(graph: Graph, machines: Machines) -> Program:
     """
     steps = _Steps(graph)
     plan = GpuPlanWriter(graph, machines, steps.kernel, steps.scan).write()
-    return Program(graph, plan, list(steps.kernels.values()), next(iter(machines.values())))
+    program = Program(graph, plan, list(steps.kernels.values()), next(iter(machines.values())))
+    for faults, places in steps.places.items():
+        weakref.finalize(program, faults.release, places)
+    return program
 
 
 @dataclass
@@ -91,6 +96,7 @@ class _Steps:
 
     graph: Graph
     kernels: dict[str, Kernel] = field(default_factory=dict)  # by their names in the plan
+    places: dict[Faults, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.made = makers(self.graph)
@@ -191,7 +197,20 @@ class _Steps:
                 count = plan.size(source.blocks) if per_block else "1"
                 plan.line(f"{name} = empty({count}, {plan.dtype(BY_TAG[slot.tag])})")
                 return f"address({name})"
+            case Fault():
+                return self.place(plan, slot.source)
         raise AssertionError(slot)
+
+    def place(self, plan: PlanWriter, note: Fault) -> str:
+        """Return the address for an index beyond the end; where all would be, raise at once."""
+        assert isinstance(plan, GpuPlanWriter)
+        if not isinstance(note.size, int) or note.size == 0:
+            check = plan.constant("require_size", partial(require_size, note.dim, note.loc))
+            plan.line(f"{check}({plan.size(note.size)}, {plan.size(note.count)})")
+        faults = plan.machine().faults
+        address = faults.place(note.dim, note.loc)
+        self.places.setdefault(faults, []).append(address)
+        return str(address)
 
 
 def _tuple(texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from jitorch.codegen.cuda import launch
 from jitorch.codegen.cuda.compiled import kernel_of
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
-from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Stride
+from jitorch.codegen.kernel import Fault, Input, Number, Output, Scratch, Size, Slot, Stride
 from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
@@ -121,6 +121,8 @@ def argument(
         case Scratch(per_block):
             count = evaluate(made.blocks, env) if per_block else 1
             return Memory(np.empty(count, BY_TAG[slot.tag].numpy))
+        case Fault():
+            return Memory(np.full(2, -1))
     raise AssertionError(slot)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource
 from jitorch.codegen.cuda.runtime import Arguments, Capture
+from jitorch.cuda.faults import Faults
 from jitorch.ir.types import BY_TAG
 
 # start(source, entry, shape, arguments)
@@ -41,6 +42,12 @@ class Address:
         self.at(index)[0] = value
 
 
+def _allocate(count: int) -> tuple[Any, int]:
+    memory = np.empty(count + 2, np.int64)
+    start = -memory.ctypes.data // 8 % 2  # places are multiples of 16
+    return memory[start:][:count], memory.ctypes.data + 8 * start
+
+
 class Simulated:
     """What `jitorch.codegen.cuda.runtime.Gpu` is, without a GPU. `launches` has what was started.
 
@@ -58,6 +65,7 @@ class Simulated:
 
     def __init__(self, start: Start) -> None:
         self.start = start
+        self.faults = Faults(_allocate)
         self.launches: list[tuple[str, Shape, tuple[Any, ...]]] = []
 
     def load(self, source: CudaSource) -> Sequence[Any]:

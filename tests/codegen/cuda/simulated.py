@@ -18,7 +18,6 @@ from tests.codegen.cuda import simulator, suite
 from tests.codegen.cuda.host import expected, run_graph
 from tests.codegen.cuda.machine import Simulated
 from tests.codegen.cuda.names import small_blocks
-from tests.codegen.support import located, prepared
 from tests.support import SPECIAL, random_arguments
 
 # Nothing, one element, less than a warp; and several warps, rounds and parts.
@@ -74,7 +73,7 @@ def compare(name: str, args: list[Any]) -> None:
         wanted = expected(graph, args)
     except (IndexError, ZeroDivisionError):
         pytest.skip("an error in eager too")
-    got = run_graph(prepared(located(graph)), args, simulator.start)
+    got = run_graph(suite.prepared(graph), args, simulator.start)
     for v, a, b in zip(graph.results, got, wanted, strict=True):
         same(v.hint, a, b)
 
@@ -111,7 +110,7 @@ def test_programs() -> None:
     machine = Simulated(simulator.start)
     rng = np.random.default_rng(0)
     graph = parse(PROGRAM)
-    program = compile_graph(prepared(located(graph)), {"cpu": machine})
+    program = compile_graph(suite.prepared(graph), {"cpu": machine})
     for n, m in ((3, 8), (4, 4), (0, 3), (1, 5)):
         x = rng.standard_normal((n, m)).astype(np.float32)
         y = rng.standard_normal((m, n)).astype(np.float32).T
@@ -126,7 +125,7 @@ def test_programs_of_one_kernel(name: str) -> None:
     graph = parse(suite.GRAPHS[name])
     args = random_arguments(graph, np.random.default_rng(1), {"n": 4, "m": 8})
     machine = Simulated(simulator.start)
-    program = compile_graph(prepared(located(graph)), {"cpu": machine})
+    program = compile_graph(suite.prepared(graph), {"cpu": machine})
     for got, wanted in zip(program.run(args), expected(graph, args), strict=True):
         same(name, got, wanted)
     assert [e.name for source in program.sources for e in source.entries] == [
@@ -136,7 +135,7 @@ def test_programs_of_one_kernel(name: str) -> None:
 
 def test_four_at_once_needs_alignment() -> None:
     machine = Simulated(simulator.start)
-    program = compile_graph(prepared(parse(suite.LAYOUTS["broadcast"])), {"cpu": machine})
+    program = compile_graph(suite.prepared(parse(suite.LAYOUTS["broadcast"])), {"cpu": machine})
 
     def vectors(m: int, shift: int) -> int:
         memory = np.zeros(2 * m + 64, np.float32)
@@ -150,3 +149,11 @@ def test_four_at_once_needs_alignment() -> None:
         assert vectors(8, 0) == 1
     assert vectors(8, 1) == 0
     assert vectors(9, 0) == 0
+
+
+@pytest.mark.parametrize("name", suite.PICKS)
+@pytest.mark.parametrize("n", [0, 1, 5, 70])
+def test_picks(name: str, n: int) -> None:
+    graph = parse(suite.GRAPHS[name])
+    args = random_arguments(graph, np.random.default_rng(n), {"n": n, "m": 8})
+    compare(name, args)

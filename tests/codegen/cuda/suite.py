@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+from jitorch.codegen.cuda.compiled import fused_for_gpu
 from jitorch.errors import JitorchError
+from jitorch.ir.core import Graph
 from jitorch.ir.opdef import OPS, OpDef, result_types
-from jitorch.ir.types import BY_TAG, DType, TensorType
+from jitorch.ir.rebuild import retyped
+from jitorch.ir.types import BY_TAG, DType, TensorType, map_tensors
+from jitorch.passes.decompose import decompose
+from jitorch.passes.lower import lower
+from tests.codegen.support import located
 
 TAGS = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "f32", "f64")
 
@@ -235,6 +242,95 @@ SCANS = {
     "running_product_i32": running("cumprod", "i32", 1),
 }
 
+# Elements picked by indices, which are made to fit.
+PICKS = {
+    "rows_of_a_table": """
+        graph @f(%w: f32[3, m], %r: i64[n, 2]) {
+          %three: i64[] = constant() {value=3, dtype=i64}
+          %i: i64[n, 2] = remainder(%r, %three)
+          %y: f32[n, 2, m] = index(%w, %i) {dims=(0,)}
+          %z: f32[n, 2, m] = exp(%y)
+          return %z, %i
+        }""",
+    "rows_known_before": """
+        graph @f(%w: f16[5, m], %r: i64[n]) {
+          %five: i64[] = constant() {value=5, dtype=i64}
+          %i: i64[n] = remainder(%r, %five)
+          %back: i64[n] = sub(%i, %five)
+          %s: i64[n] = cumsum(%back) {dim=0}
+          %k: i64[n] = remainder(%s, %five)
+          %y: f16[n, m] = index(%w, %k) {dims=(0,)}
+          return %y
+        }""",
+    "from_two_sides": """
+        graph @f(%x: f64[4, m, 3], %r: i32[n, 1], %q: i64[2]) {
+          %four: i32[] = constant() {value=4, dtype=i32}
+          %three: i64[] = constant() {value=3, dtype=i64}
+          %i: i32[n, 1] = remainder(%r, %four)
+          %q3: i64[2] = remainder(%q, %three)
+          %j: i64[2] = sub(%q3, %three)
+          %y: f64[n, 2, m] = index(%x, %i, %j) {dims=(0, 2)}
+          return %y
+        }""",
+    "side_by_side": """
+        graph @f(%x: f32[m, 4, 3], %r: i64[n, 1], %q: i64[2]) {
+          %four: i64[] = constant() {value=4, dtype=i64}
+          %three: i64[] = constant() {value=3, dtype=i64}
+          %i: i64[n, 1] = remainder(%r, %four)
+          %j: i64[2] = remainder(%q, %three)
+          %y: f32[m, n, 2] = index(%x, %i, %j) {dims=(1, 2)}
+          return %y
+        }""",
+    "columns_turned": """
+        graph @f(%x: bool[m, 7], %r: i64[n]) {
+          %seven: i64[] = constant() {value=7, dtype=i64}
+          %i: i64[n] = remainder(%r, %seven)
+          %t: bool[7, m; strided] = permute(%x) {dims=(1, 0)}
+          %y: bool[n, m] = index(%t, %i) {dims=(0,)}
+          %z: bool[n, m] = logical_not(%y)
+          return %z
+        }""",
+    "gathered": """
+        graph @f(%x: i32[n, 6; strided], %r: i64[n, m]) {
+          %six: i64[] = constant() {value=6, dtype=i64}
+          %i: i64[n, m] = remainder(%r, %six)
+          %y: i32[n, m] = gather(%x, %i) {dim=1}
+          return %y
+        }""",
+    "gathered_from_a_part": """
+        graph @f(%x: f32[5, 3, 4], %r: i64[2, 3, 1]) {
+          %three: i64[] = constant() {value=3, dtype=i64}
+          %i: i64[2, 3, 1] = remainder(%r, %three)
+          %y: f32[2, 3, 1] = gather(%x, %i) {dim=1}
+          %z: f32[5, 3, 4] = neg(%x)
+          return %y, %z
+        }""",
+    "scores_of_classes": """
+        graph @f(%x: f32[n, 5], %r: i64[n]) {
+          %five: i64[] = constant() {value=5, dtype=i64}
+          %i: i64[n] = remainder(%r, %five)
+          %z: f32[n] = cross_entropy(%x, %i) {reduction="none", ignore_index=2, label_smoothing=0.0}
+          %l: f32[] = cross_entropy(%x, %i) {reduction="sum", ignore_index=-100, label_smoothing=0.0}
+          return %z, %l
+        }""",
+    "at_the_largest": """
+        graph @f(%x: f32[n, 6], %y: f32[n, 6]) {
+          %i: i64[n, 1] = argmax(%x) {dim=1, keepdim=True}
+          %z: f32[n, 1] = gather(%y, %i) {dim=1}
+          %e: f32[n, 6] = sub(%y, %z)
+          return %e
+        }""",
+    "of_one_element": """
+        graph @f(%x: f32[1, m], %r: i64[n], %k: i64[]) {
+          %one: i64[] = constant() {value=1, dtype=i64}
+          %i: i64[n] = remainder(%r, %one)
+          %y: f32[n, m] = index(%x, %i) {dims=(0,)}
+          %j: i64[] = remainder(%k, %one)
+          %z: f32[m] = index(%x, %j) {dims=(0,)}
+          return %y, %z
+        }""",
+}
+
 GRAPHS = {
     **{f"elementwise_{tag}": elementwise(tag) for tag in TAGS},
     **{f"rows_{tag}": folds(tag, "1") for tag in TAGS},
@@ -243,4 +339,11 @@ GRAPHS = {
     **{f"everything_{tag}": folds(tag, "0, 1") for tag in ("bool", "i16")},
     **SCANS,
     **LAYOUTS,
+    **PICKS,
 }
+
+
+def prepared(graph: Graph) -> Graph:
+    """Return a graph fused as for a GPU, with tensors that say they are in main memory."""
+    fused = fused_for_gpu(lower(decompose(located(graph))))
+    return retyped(fused, lambda t: map_tensors(t, lambda tensor: replace(tensor, device="cpu")))

@@ -14,7 +14,6 @@ from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
 from jitorch.errors import TypeMismatch
 from jitorch.ir.parser import parse
 from tests.codegen.cuda import suite
-from tests.codegen.support import located, prepared
 
 pytestmark = [pytest.mark.numba, pytest.mark.usefixtures("compiler")]
 
@@ -22,7 +21,7 @@ CC = (9, 0)
 
 
 def all_units(name: str) -> list[Unit]:
-    return list(units(prepared(located(parse(suite.GRAPHS[name])))))
+    return list(units(suite.prepared(parse(suite.GRAPHS[name]))))
 
 
 @functools.cache

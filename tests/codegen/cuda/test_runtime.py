@@ -23,14 +23,13 @@ from jitorch.errors import IndexOutOfRange
 from jitorch.ir.core import Graph
 from jitorch.ir.parser import parse
 from tests.codegen.cuda import suite
-from tests.codegen.support import located, prepared
 from tests.conftest import Golden
 
 CC = (9, 0)
 
 
 def fused(name: str) -> Graph:
-    return prepared(located(parse(suite.GRAPHS[name])))
+    return suite.prepared(parse(suite.GRAPHS[name]))
 
 
 def source_of(name: str) -> CudaSource:
@@ -123,7 +122,7 @@ def test_one_kernel_serves_all_ops_of_its_text(gpu: Gpu) -> None:
       %b: f32[m] = exp(%y)
       return %a, %b
     }"""
-    program = compile_graph(prepared(parse(text)), {"cpu": gpu})
+    program = compile_graph(suite.prepared(parse(text)), {"cpu": gpu})
     program.run([np.zeros(3, np.float32), np.zeros(4, np.float32)])
     assert len(gpu.xp.started) == 2
     assert len(gpu.xp.loaded) == len(program.sources)
@@ -135,7 +134,7 @@ def test_a_maximum_of_nothing_is_an_error(gpu: Gpu) -> None:
       %top: f32[n] = amax(%x) {dim=(1,), keepdim=False}
       return %top
     }"""
-    program = compile_graph(prepared(parse(text)), {"cpu": gpu})
+    program = compile_graph(suite.prepared(parse(text)), {"cpu": gpu})
     with pytest.raises(IndexOutOfRange, match="amax"):
         program.run([np.zeros((3, 0), np.float32)])
 

@@ -19,12 +19,11 @@ from jitorch.ir.opdef import OPS
 from jitorch.ir.parser import parse
 from jitorch.passes.cost import _CALL
 from tests.codegen.cuda import suite
-from tests.codegen.support import located, prepared
 from tests.conftest import Golden
 
 
 def kernel_of(name: str) -> Kernel:
-    (op,) = prepared(located(parse(suite.LAYOUTS[name]))).ops("fused")
+    (op,) = suite.prepared(parse(suite.LAYOUTS[name])).ops("fused")
     return schedule(op, habits=GPU)
 
 
@@ -47,7 +46,7 @@ def test_a_kernel_is_named_for_its_text_which_has_no_directories() -> None:
 
 def test_all_sources_are_python() -> None:
     for name, text in suite.GRAPHS.items():
-        for op in prepared(parse(text)).ops("fused"):
+        for op in suite.prepared(parse(text)).ops("fused"):
             compile(source(schedule(op, habits=GPU)).text, name, "exec")
 
 

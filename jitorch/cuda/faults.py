@@ -1,0 +1,89 @@
+"""Indices beyond the end, which kernels note and the host finds once it has waited for the GPU.
+
+A kernel can't raise. It leaves the index and the size in memory that host and GPU share, at a place
+that belongs to one use of a tensor of indices; whoever has waited for the GPU looks at all places.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from jitorch.errors import IndexOutOfRange, Loc
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_NOTHING = -1  # as a size
+_PLACES = 512  # made at once
+_WORDS = 2  # of a place: the index and the size
+
+# Returns so many int64 that the GPU can write to, and their address.
+Allocate = Callable[[int], tuple[Array, int]]
+
+
+class Faults:
+    """Places for notes. `allocate` makes their memory, when it is first needed."""
+
+    def __init__(self, allocate: Allocate) -> None:
+        self._allocate = allocate
+        self._lock = threading.Lock()
+        self._memory: list[Array] = []
+        self._free: dict[int, Array] = {}
+        self._used: dict[int, tuple[Array, int, Loc]] = {}
+
+    def place(self, dim: int, loc: Loc) -> int:
+        """Return the address of a place for indices along a dimension, used at a line of the user's."""
+        with self._lock:
+            if not self._free:
+                self._grow()
+            address, words = self._free.popitem()
+            words[:] = _NOTHING
+            self._used[address] = words, dim, loc
+        return address
+
+    def _grow(self) -> None:
+        flat, start = self._allocate(_PLACES * _WORDS)
+        memory = flat.reshape(_PLACES, _WORDS)
+        memory[:] = _NOTHING
+        self._memory.append(memory)
+        self._free = {start + i * memory.strides[0]: memory[i] for i in range(_PLACES)}
+
+    def release(self, addresses: Iterable[int]) -> None:
+        """Take places back. Kernels on their way may still write there."""
+        with self._lock:
+            for address in addresses:
+                self._free[address] = self._used.pop(address)[0]
+
+    def check(self) -> None:
+        """Raise IndexOutOfRange for a note that was left since the last time."""
+        if not any((memory[:, 1] != _NOTHING).any() for memory in self._memory):
+            return
+        with self._lock:
+            noted = [
+                _beyond(int(words[0]), int(words[1]), dim, loc)
+                for words, dim, loc in self._used.values()
+                if words[1] != _NOTHING
+            ]
+            for memory in self._memory:
+                memory[:] = _NOTHING
+        for error in noted:
+            raise error
+
+
+def require_size(dim: int, loc: Loc, size: int, count: int) -> None:
+    """Raise IndexOutOfRange where there are indices and nothing that they could pick."""
+    if count and not size:
+        raise _error(f"index is out of bounds for dimension {dim} with size 0", loc)
+
+
+def _beyond(index: int, size: int, dim: int, loc: Loc) -> IndexOutOfRange:
+    return _error(f"index {index} is out of bounds for dimension {dim} with size {size}", loc)
+
+
+def _error(text: str, loc: Loc) -> IndexOutOfRange:
+    error = IndexOutOfRange(text)
+    error.loc = loc
+    return error

@@ -1,0 +1,165 @@
+"""Tensors of indices in kernels: the same elements as on the CPU, and indices beyond the end."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitorch as jt
+import jitorch.nn.functional as F
+from jitorch.cuda import adapter
+from jitorch.errors import IndexOutOfRange
+from tests.cuda.kernels import Kernels, install
+from tests.cuda.pretend import Machine
+
+Function = Callable[..., Any]
+
+
+@pytest.fixture
+def loaded(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernels]:
+    """Kernels on the pretended GPU. What is noted and never read is not for the next test."""
+    yield install(monkeypatch)
+    with contextlib.suppress(IndexOutOfRange):
+        adapter.faults.check()
+
+
+def table(*shape: int) -> Any:
+    return jt.arange(float(np.prod(shape))).reshape(*shape)
+
+
+ROWS = jt.tensor([[2, 0], [-1, 1]])
+FUNCTIONS: list[tuple[Function, tuple[Any, ...]]] = [
+    (lambda x, i: x[i] + 1, (table(3, 8), ROWS)),
+    (lambda x, i: x[:, i] * 2, (table(2, 3), ROWS)),
+    (lambda x, i: x[i, i], (table(3, 4, 2), ROWS)),
+    (lambda x, i: x[i, :, i], (table(3, 2, 3), ROWS)),
+    (lambda x, i: x.T[i], (table(2, 3), ROWS)),
+    (lambda x, i: x.expand(3, 5)[i], (table(1, 5), ROWS)),
+    (lambda x, i: x.expand(3, 5)[:, i], (table(3, 1), ROWS)),
+    (lambda x, i: x[::2][i], (table(6, 2), ROWS)),
+    (lambda x, i: x[i], (table(3), jt.tensor(-3, dtype=jt.int32))),
+    (lambda x, i: x[i], (table(3, 2), jt.zeros(0, dtype=jt.int64))),
+    (lambda x, i: x[i], (table(0, 2), jt.zeros(0, dtype=jt.int64))),
+    (lambda x, i: x[:, i], (table(0, 3), ROWS)),
+    (lambda x, i: x.gather(1, i), (table(2, 3), ROWS.clamp(0))),
+    (lambda x, i: x.gather(0, i), (table(3, 4), ROWS.clamp(0))),
+    (lambda x, i: x.gather(0, i) + x[:1, :2], (table(3, 4), ROWS.clamp(0))),
+    (lambda x, i: jt.take_along_dim(x, i, 1), (table(2, 3), ROWS[:, :1].clamp(0))),
+    (lambda x, i: x.index_select(1, i), (table(2, 3), jt.tensor([1, 1, 0]))),
+    (lambda x, i: F.embedding(i, x).tanh(), (table(4, 3), ROWS.clamp(0))),
+    (lambda x, i: F.cross_entropy(x, i), (table(2, 3), jt.tensor([2, -100]))),
+    (lambda x, i: F.nll_loss(x, i, x[0]), (table(2, 3), jt.tensor([2, 0]))),
+    (lambda x, i: (x.exp()[i], x.exp()), (table(3), ROWS)),
+    (lambda x, i: x[i][i] * x[i], (jt.tensor([1, 2, 0]), jt.tensor([0, 2, 1]))),
+    (lambda x, i: jt.zeros(3, 2, device=x.device)[i] + x, (table(1), ROWS)),
+    (lambda x, i: jt.arange(3, device=x.device)[i] * x, (table(1), ROWS)),
+    (lambda x, i: x[x.argmax() + i * 0], (table(3), ROWS)),
+    (lambda x, i: (x[i].sum(), x[i].max()), (table(3), ROWS)),
+    (lambda x, i: x.half()[i], (table(3, 5), ROWS)),
+    (lambda x, i: (x > 2)[i], (table(3, 5), ROWS)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FUNCTIONS)))
+def test_elements_are_those_of_the_cpu(number: int, loaded: Kernels) -> None:
+    fn, args = FUNCTIONS[number]
+    made, wanted = jt.script(fn)(*(x.cuda(1) for x in args)), fn(*args)
+    for a, b in zip(*((r if type(r) is tuple else (r,)) for r in (made, wanted)), strict=True):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        np.testing.assert_allclose(a.cpu().numpy(), b.numpy(), rtol=1e-5)
+
+
+def test_nothing_waits(loaded: Kernels, machine: Machine) -> None:
+    def loss(x: Any, i: Any) -> Any:
+        return F.cross_entropy(x[i].reshape(4, 8), i.reshape(-1).abs())
+
+    f = jt.script(loss, mode="reduce-overhead")
+    x = table(3, 8)
+    assert jt.allclose(f(x.cuda(), ROWS.cuda()).cpu(), loss(x, ROWS))
+    assert machine.replays == 1
+
+
+def test_an_index_beyond_the_end_is_told_when_a_value_is_read(loaded: Kernels) -> None:
+    @jt.script
+    def f(x: Any, i: Any) -> Any:
+        y = x * 2
+        return y[:, i]
+
+    x = table(2, 3).cuda()
+    assert f(x, ROWS.cuda()).tolist() == f.eager(x.cpu(), ROWS).tolist()
+    for wrong in (3, -4):
+        made = f(x, jt.tensor([0, wrong]).cuda())
+        with pytest.raises(IndexOutOfRange) as caught:
+            made.cpu()
+        error = caught.value
+        assert error.message == f"index {wrong} is out of bounds for dimension 1 with size 3"
+        assert error.loc.line == f.__wrapped__.__code__.co_firstlineno + 3
+        assert made.cpu().shape == (2, 2)  # told once
+
+
+@pytest.mark.parametrize("wait", ["device", "stream", "event", "item"])
+def test_whoever_waits_is_told(wait: str, loaded: Kernels) -> None:
+    x = table(3).cuda()
+    event = jt.cuda.Event()
+    waits: dict[str, Callable[[], Any]] = {
+        "device": jt.cuda.synchronize,
+        "stream": lambda: jt.cuda.current_stream().synchronize(),
+        "event": event.synchronize,
+        "item": lambda: x.sum().item(),
+    }
+    jt.script(lambda x, i: x[i])(x, jt.tensor([7]).cuda())
+    event.record()
+    with pytest.raises(IndexOutOfRange, match="index 7 is out of bounds"):
+        waits[wait]()
+    waits[wait]()
+
+
+def test_a_branch_on_what_was_picked(loaded: Kernels) -> None:
+    @jt.script
+    def f(x: Any, i: Any) -> Any:
+        if x[i].sum() > 3:
+            return x + 1
+        return x - 1
+
+    x = table(3).cuda()
+    assert f(x, jt.tensor([2, 2]).cuda()).tolist() == [1, 2, 3]
+    assert f(x, jt.tensor([0, 1]).cuda()).tolist() == [-1, 0, 1]
+    with pytest.raises(IndexOutOfRange, match="index 3 is out of bounds"):
+        f(x, jt.tensor([3]).cuda())
+
+
+def test_nothing_to_pick_from(loaded: Kernels) -> None:
+    f = jt.script(lambda x, i: x[i] * 2)
+    with pytest.raises(IndexOutOfRange, match="out of bounds for dimension 0 with size 0"):
+        f(table(0, 5).cuda(), jt.tensor([0]).cuda())
+    assert f(table(0, 5).cuda(), jt.zeros(0, dtype=jt.int64).cuda()).shape == (0, 5)
+
+
+def test_replays_tell_too(loaded: Kernels, machine: Machine) -> None:
+    f = jt.script(lambda x, i: x[i] * 2, mode="reduce-overhead")
+    x, i = table(3).cuda(), jt.tensor([2, 0]).cuda()
+    assert f(x, i).tolist() == [4, 0]
+    f(x, i * 0 + 7)
+    with pytest.raises(IndexOutOfRange, match="index 7 is out of bounds"):
+        jt.cuda.synchronize()
+    assert f(x, i - 2).tolist() == [0, 2]
+    assert machine.replays == 3
+
+
+def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
+    gc.collect()
+    before = len(adapter.faults._used)
+
+    def call() -> None:
+        jt.script(lambda x, i: x[i] + x[i + 1])(table(9).cuda(), ROWS.cuda().abs())
+        assert len(adapter.faults._used) > before
+
+    for _ in range(3):
+        call()
+        gc.collect()
+    assert len(adapter.faults._used) == before
