@@ -130,6 +130,14 @@ class ShapeMismatch(CompileError, RuntimeError, ValueError):
 class IndexOutOfRange(CompileError, IndexError, RuntimeError):
     """An index or a dimension number beyond the end."""
 
+    @classmethod
+    def beyond(cls, index: int | None, dim: int, size: int, loc: Loc) -> IndexOutOfRange:
+        """Return the error for an index along a dimension; None stands for any."""
+        which = "index" if index is None else f"index {index}"
+        error = cls(f"{which} is out of bounds for dimension {dim} with size {size}")
+        error.loc = loc
+        return error
+
 
 class KeyNotFound(CompileError, KeyError):
     """A key that a dict does not have."""

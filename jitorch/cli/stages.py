@@ -136,12 +136,12 @@ def _code(subject: Subject, name: str) -> Stage:
 
 
 def _cuda_code(subject: Subject, name: str, cc: tuple[int, int]) -> Stage:
-    from jitorch.codegen.cuda.compiled import fused_for_gpu, units
+    from jitorch.codegen.cuda.compiled import units
 
     start = time.perf_counter()
     texts = [
         generated.Text("kernel", unit.name, unit.text(name, cc))
-        for unit in units(fused_for_gpu(_graphs(subject)["lower"][1]))
+        for unit in units(_graphs(subject)["fused"][1])
     ]
     took = time.perf_counter() - start
     count = sum(bool(t.text) for t in texts)

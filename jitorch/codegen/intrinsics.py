@@ -211,6 +211,34 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
 
 
 @intrinsic
+def picked(typingctx: Any, index: Any, size: Any, fault: Any) -> Any:
+    """picked(index, size, fault): an index counted from the start.
+
+    For one beyond the end it is 0, and the index and the size become the elements 0 and 1 of `fault`.
+    """
+    if not (isinstance(fault, SlotPointer) and isinstance(index, types.Integer)):
+        return None
+
+    def emit(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        given, count = (
+            convert(builder, v, t, types.int64)
+            for v, t in zip(values[:2], sig.args[:2], strict=True)
+        )
+        zero = ir.Constant(I64, 0)
+        from_end = builder.icmp_signed("<", given, zero)
+        place = builder.select(from_end, builder.add(given, count), given)
+        wrong = builder.icmp_unsigned(">=", place, count)
+        with builder.if_then(wrong, likely=False):
+            for k, value in enumerate((given, count)):
+                number = ir.Constant(I64, k)
+                where = element_address(builder, fault, values[2], types.int64, number)
+                tag_alias(builder, builder.store(value, where), fault.slot)
+        return builder.select(wrong, zero, place)
+
+    return types.int64(index, size, fault), emit
+
+
+@intrinsic
 def ptr_address(typingctx: Any, p: Any) -> Any:
     """ptr_address(p): the address a slot pointer holds, as an int64."""
     if not isinstance(p, SlotPointer):
@@ -274,6 +302,7 @@ NAMESPACE: dict[str, Any] = {
     "set_f64": set_f64,
     "load": load,
     "store": store,
+    "picked": picked,
     "ptr_address": ptr_address,
     "call_kernel": call_kernel,
     "parallel_for": parallel_for,

@@ -218,6 +218,8 @@ class _Scheduler:
             name = self.names.own(next(letters, "q"))
             size = self.size(product(tuple(self.domain.sizes[a] for a in group)), f"size_{name}")
             self.axis_of[group[-1]] = Axis(name, size)
+        if not self.axis_of:
+            self.names.own("i")  # the loop over one point
 
     def axes(self, groups: Sequence[tuple[int, ...]]) -> tuple[Axis, ...]:
         return tuple(self.axis_of[group[-1]] for group in groups)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jitorch.codegen import picking
 from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
-from jitorch.codegen.kernel import Input, Number, Output, Scratch, Size, Slot, Step, Stride
+from jitorch.codegen.kernel import Fault, Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
 from jitorch.codegen.native import DEFAULT_FASTMATH, NativeFunction
@@ -105,11 +106,18 @@ class Steps:
             operands[index] = plan.names.own("operand")
             plan.scope["turned"] = turning()
             plan.line(f"{operands[index]} = turned({plan.of[op.inputs[index]]})")
-        words = [self.word(plan, op, slot, n, operands) for slot in slots]
+        faults = {s: picking.room(plan, s.source) for s in slots if isinstance(s.source, Fault)}
+        words = [
+            f"id({faults[slot]})" if slot in faults else self.word(plan, op, slot, n, operands)
+            for slot in slots
+        ]
         layout = "".join("d" if s.tag == "float" else "q" for s in slots)
         pointers = sum(s.pointer for s in slots)
         head = [str(compiled.function.address), n, grain, str(pointers), str(steps), str(first)]
         self.call(plan, layout, head + words, compiled.name)
+        for slot, name in faults.items():
+            assert isinstance(slot.source, Fault)
+            picking.check(plan, slot.source, name)
 
     def call(self, plan: PlanWriter, layout: str, words: Sequence[str], comment: str) -> str:
         """Write the packing of a table and the foreign call; return the table's name."""

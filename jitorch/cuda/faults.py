@@ -63,7 +63,7 @@ class Faults:
             return
         with self._lock:
             noted = [
-                _beyond(int(words[0]), int(words[1]), dim, loc)
+                IndexOutOfRange.beyond(int(words[0]), dim, int(words[1]), loc)
                 for words, dim, loc in self._used.values()
                 if words[1] != _NOTHING
             ]
@@ -71,19 +71,3 @@ class Faults:
                 memory[:] = _NOTHING
         for error in noted:
             raise error
-
-
-def require_size(dim: int, loc: Loc, size: int, count: int) -> None:
-    """Raise IndexOutOfRange where there are indices and nothing that they could pick."""
-    if count and not size:
-        raise _error(f"index is out of bounds for dimension {dim} with size 0", loc)
-
-
-def _beyond(index: int, size: int, dim: int, loc: Loc) -> IndexOutOfRange:
-    return _error(f"index {index} is out of bounds for dimension {dim} with size {size}", loc)
-
-
-def _error(text: str, loc: Loc) -> IndexOutOfRange:
-    error = IndexOutOfRange(text)
-    error.loc = loc
-    return error

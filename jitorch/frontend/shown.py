@@ -19,7 +19,7 @@ def code(
         from jitorch.codegen.cuda import compiled, toolkit
 
         _check_stage(stage, device)
-        graph = compiled.fused_for_gpu(fn.graph(*args, stage="lower", **kwargs))
+        graph = fn.graph(*args, **kwargs)
         return compiled.code(graph, stage, toolkit.parse_capability(cc))
     if device not in ("cpu", None):
         raise TypeMismatch(f"there is no code for '{device}'", hint="device is cpu or cuda")

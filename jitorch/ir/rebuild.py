@@ -145,26 +145,6 @@ def rename_dims(graph: Graph, sizes: Mapping[str, Dim]) -> Graph:
     )
 
 
-def retyped(graph: Graph, change: Callable[[Type], Type]) -> Graph:
-    """Return the graph with every type changed."""
-    new: dict[Value, Value] = {}
-
-    def value(v: Value) -> Value:
-        new[v] = Value(change(v.type), v.hint)
-        return new[v]
-
-    def block(old: Block) -> Block:
-        params, ops = tuple(map(value, old.params)), tuple(map(op, old.ops))
-        return Block(params, ops, tuple(new[v] for v in old.results))
-
-    def op(old: Op) -> Op:
-        inputs = tuple(new[v] for v in old.inputs)
-        blocks = tuple(map(block, old.blocks))
-        return replace(old, inputs=inputs, outputs=tuple(map(value, old.outputs)), blocks=blocks)
-
-    return replace(graph, block=block(graph.block))
-
-
 def _closed(sizes: dict[str, Dim]) -> dict[str, Dim]:
     """Return the replacements with each carried out in the others: {u: v, v: n} makes u an n."""
     for _ in sizes:

@@ -171,18 +171,6 @@ def common_device(types: Iterable[Type]) -> str:
     return found
 
 
-def map_tensors(t: Type, change: Callable[[TensorType], TensorType]) -> Type:
-    """Return `t` with `change` applied to every tensor's type in it."""
-    match t:
-        case TensorType():
-            return change(t)
-        case TupleType(items):
-            return TupleType(tuple(map_tensors(i, change) for i in items))
-        case ListType(item):
-            return ListType(map_tensors(item, change))
-    return t
-
-
 def map_sizes(t: Type, change: Callable[[Dim], Dim]) -> Type:
     """Return `t` with `change` applied to every size in it."""
     match t:

@@ -113,8 +113,7 @@ def is_fusible(op: Op) -> bool:
     if op.blocks or any(t.dtype.is_complex for t in tensors):
         return False
     # A single number in main memory goes with tensors on any device.
-    devices = {t.device for t in tensors if t.shape or t.device != "cpu"}
-    if len(devices) > 1:
+    if len({t.device for t in tensors if t.shape or t.device != "cpu"}) > 1:
         return False
     if is_free(op):
         return True
@@ -122,8 +121,7 @@ def is_fusible(op: Op) -> bool:
     if any(not isinstance(v.type, TensorType) for v in op.inputs):
         return False
     if definition.picks is not None:
-        # In main memory a library picks: it checks indices before it begins.
-        return devices not in ({"cpu"}, set()) and picks_of(op) is not None
+        return picks_of(op) is not None
     return definition.reduce is not None or _text(op) is not None
 
 

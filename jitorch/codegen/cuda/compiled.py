@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.launch import BOUNDS
@@ -17,9 +17,6 @@ from jitorch.codegen.strides import NOTHING_MADE, Makers, makers
 from jitorch.errors import CompileError
 from jitorch.ir.core import Graph, Op
 from jitorch.ir.interp import device_for
-from jitorch.ir.rebuild import retyped
-from jitorch.ir.types import Type, map_tensors
-from jitorch.passes.fuse import fuse
 
 STAGES = ("kernels", "ptx", "sass")
 
@@ -55,16 +52,6 @@ def units(graph: Graph) -> Iterator[Unit]:
         if made is not None and made.name not in seen:
             seen.add(made.name)
             yield from (Unit(made, entry) for entry in made.entries)
-
-
-def fused_for_gpu(graph: Graph) -> Graph:
-    """Return a lowered graph fused, as for arguments on a GPU where all are in main memory."""
-    placed = any(device_for(op) != "cpu" for op in graph.walk())
-    return fuse(graph if placed else retyped(graph, _on_gpu))
-
-
-def _on_gpu(t: Type) -> Type:
-    return map_tensors(t, lambda tensor: replace(tensor, device="cuda:0"))
 
 
 def kernel_of(op: Op, made: Makers = NOTHING_MADE) -> CudaSource | None:

@@ -17,9 +17,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jitorch.codegen import picking
 from jitorch.codegen.cuda.compiled import code, kernel_of
 from jitorch.codegen.cuda.plans import GpuPlanWriter, Machines
 from jitorch.codegen.cuda.printer import CudaSource
@@ -28,7 +29,7 @@ from jitorch.codegen.kernel import Fault, Input, Number, Output, Scratch, Size, 
 from jitorch.codegen.plan import Plan, PlanWriter
 from jitorch.codegen.strides import makers
 from jitorch.cuda import diagnosis
-from jitorch.cuda.faults import Faults, require_size
+from jitorch.cuda.faults import Faults
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.types import BY_TAG, TensorType
 
@@ -204,9 +205,7 @@ class _Steps:
     def place(self, plan: PlanWriter, note: Fault) -> str:
         """Return the address for an index beyond the end; where all would be, raise at once."""
         assert isinstance(plan, GpuPlanWriter)
-        if not isinstance(note.size, int) or note.size == 0:
-            check = plan.constant("require_size", partial(require_size, note.dim, note.loc))
-            plan.line(f"{check}({plan.size(note.size)}, {plan.size(note.count)})")
+        picking.check_size(plan, note)
         faults = plan.machine().faults
         address = faults.place(note.dim, note.loc)
         self.places.setdefault(faults, []).append(address)

@@ -9,7 +9,20 @@ from jitorch.codegen.driver.base import Address, DriverText
 from jitorch.codegen.driver.paired import shown_by
 from jitorch.codegen.driver.values import Scalar, TensorRef, view
 from jitorch.codegen.expression import constant, expression
-from jitorch.codegen.kernel import Input, Layout, Number, Output, Scratch, Size, Slot, Step, Stride
+from jitorch.codegen.kernel import (
+    Fault,
+    Input,
+    Kernel,
+    Layout,
+    Number,
+    Output,
+    Scratch,
+    Size,
+    Slot,
+    Step,
+    Stride,
+)
+from jitorch.codegen.picking import NOTHING
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS
@@ -182,25 +195,57 @@ class DriverOps(DriverText):
         table = self.allocate(len(kernel.slots), 8, "table")
         extent = compiled.extent(op)
         n = self.size(extent.count)
+        notes = {s: s.source for s in kernel.slots if isinstance(s.source, Fault)}
+        faults = {s: self.fault(note) for s, note in notes.items()}
         for k, slot in enumerate(kernel.slots):
             kind = "f64" if slot.tag == "float" else "i64"
-            self.line(f"set_{kind}({table}, {k}, {self.argument(op, slot, extent.count)})")
+            self.line(
+                f"set_{kind}({table}, {k}, {faults.get(slot) or self.argument(op, slot, extent.count)})"
+            )
+        self.start(kernel, address, table, n, extent.grain(self.size))
+        for slot, note in notes.items():
+            self.tell(note, faults[slot])
+
+    def start(self, kernel: Kernel, address: str, table: str, n: str, grain: str) -> None:
+        """Write the launch of a kernel."""
         if kernel.layout is Layout.SPLIT:
             first = next(k for k, s in enumerate(kernel.slots) if s.source == Step("first"))
             self.line(f"set_i64({table}, {first + 1}, {2 * len(kernel.passes)})")
-            self.line(f"if {n} <= {extent.grain(self.size)}:")
+            self.line(f"if {n} <= {grain}:")
             self.line(f"    call_kernel({address}, {table}, 0, {n})")
             self.line("else:")
             self.depth += 1
             for step in range(2 * len(kernel.passes)):
                 self.line(f"set_i64({table}, {first}, {step})")
                 self.line(f"set_i64({table}, {first + 1}, {step + 1})")
-                call = f"parallel_for({address}, {table}, {n}, {extent.grain(self.size)})"
+                call = f"parallel_for({address}, {table}, {n}, {grain})"
                 self.line(call if step % 2 == 0 else f"call_kernel({address}, {table}, 0, 1)")
             self.depth -= 1
             return
         self.line(f"if {n} > 0:")
-        self.line(f"    parallel_for({address}, {table}, {n}, {extent.grain(self.size)})")
+        self.line(f"    parallel_for({address}, {table}, {n}, {grain})")
+
+    # Elements picked by indices.
+
+    def fault(self, note: Fault) -> str:
+        """Write the memory in which a kernel notes an index beyond the end; return its address."""
+        size, count = self.size(note.size), self.size(note.count)
+        if not isinstance(note.size, int) or note.size == 0:
+            self.line(f"if {size} == 0 and {count} > 0:")
+            self.beyond(note, "index is out of bounds for dimension {dim} with size 0")
+        address = self.allocate(2, 8, "fault")
+        self.line(f"poke_i64({address} + 8, {NOTHING})")
+        return address
+
+    def tell(self, note: Fault, address: str) -> None:
+        self.line(f"if peek_i64({address} + 8) != {NOTHING}:")
+        message = "index {{}} is out of bounds for dimension {dim} with size {{}}"
+        self.beyond(note, message, f"peek_i64({address})", f"peek_i64({address} + 8)")
+
+    def beyond(self, note: Fault, message: str, *numbers: str) -> None:
+        loc, self.loc = self.loc, note.loc
+        self.fail("IndexOutOfRange", message.format(dim=note.dim), *numbers)
+        self.loc = loc
 
     def require_elements(self, op: Op) -> None:
         """Write the check that a fold has something to fold."""

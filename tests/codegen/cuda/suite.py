@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
-from jitorch.codegen.cuda.compiled import fused_for_gpu
 from jitorch.errors import JitorchError
 from jitorch.ir.core import Graph
 from jitorch.ir.opdef import OPS, OpDef, result_types
-from jitorch.ir.rebuild import retyped
-from jitorch.ir.types import BY_TAG, DType, TensorType, map_tensors
+from jitorch.ir.types import BY_TAG, DType, TensorType
 from jitorch.passes.decompose import decompose
+from jitorch.passes.fuse import fuse
 from jitorch.passes.lower import lower
 from tests.codegen.support import located
 
@@ -344,6 +342,5 @@ GRAPHS = {
 
 
 def prepared(graph: Graph) -> Graph:
-    """Return a graph fused as for a GPU, with tensors that say they are in main memory."""
-    fused = fused_for_gpu(lower(decompose(located(graph))))
-    return retyped(fused, lambda t: map_tensors(t, lambda tensor: replace(tensor, device="cpu")))
+    """Return a graph as code generation wants it."""
+    return fuse(lower(decompose(located(graph))))

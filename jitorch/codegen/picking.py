@@ -1,0 +1,51 @@
+"""Indices beyond the end in plans: a kernel notes them, and the plan raises."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jitorch.codegen.kernel import Fault
+from jitorch.errors import IndexOutOfRange, Loc
+
+if TYPE_CHECKING:
+    from jitorch.codegen.plan import PlanWriter
+
+# What stands where a kernel may note an index and a size.
+NOTHING = -1
+
+
+def check_size(plan: PlanWriter, note: Fault) -> None:
+    """Write the check that there is something to pick where there are indices: kernels rely on it."""
+    if isinstance(note.size, int) and note.size > 0:
+        return
+    check = plan.constant("require_size", partial(_require_size, note.dim, note.loc))
+    plan.line(f"{check}({plan.size(note.size)}, {plan.size(note.count)})")
+
+
+def _require_size(dim: int, loc: Loc, size: int, count: int) -> None:
+    if count and not size:
+        raise IndexOutOfRange.beyond(None, dim, 0, loc)
+
+
+def room(plan: PlanWriter, note: Fault) -> str:
+    """Write the memory for a note, and return its name."""
+    check_size(plan, note)
+    name = plan.names.own("fault")
+    plan.scope["no_fault"] = np.full(2, NOTHING)
+    plan.line(f"{name} = no_fault.copy()")
+    return name
+
+
+def check(plan: PlanWriter, note: Fault, name: str) -> None:
+    """Write what raises if a note was left."""
+    tell = plan.constant("tell", partial(_tell, note.dim, note.loc))
+    plan.line(f"if {name}[1] != {NOTHING}:")
+    plan.line(f"    {tell}({name})")
+
+
+def _tell(dim: int, loc: Loc, fault: Any) -> None:
+    index, size = map(int, fault)
+    raise IndexOutOfRange.beyond(index, dim, size, loc)

@@ -1,0 +1,133 @@
+"""Tensors of indices in kernels on the CPU: elements, native loops, and indices beyond the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jitorch as jt
+from jitorch.errors import IndexOutOfRange
+from tests.picks import FUNCTIONS, ROWS, table
+
+pytestmark = pytest.mark.numba
+
+
+@pytest.mark.parametrize("number", range(len(FUNCTIONS)))
+def test_elements_are_those_of_eager_code(number: int) -> None:
+    fn, args = FUNCTIONS[number]
+    made, wanted = jt.script(fn)(*args), fn(*args)
+    for a, b in zip(*((r if type(r) is tuple else (r,)) for r in (made, wanted)), strict=True):
+        assert (a.dtype, a.shape) == (b.dtype, b.shape)
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
+
+
+def picking(key: list[Any]) -> Callable[..., Any]:
+    """Return a function that indexes its first argument; numbers in the key stand for the others."""
+
+    def pick(x: Any, *given: Any) -> Any:
+        return x[tuple(given[k] if isinstance(k, int) else k for k in key)] * 2
+
+    return pick
+
+
+def test_random_keys() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        shape = rng.integers(1, 5, int(rng.integers(1, 5)))
+        common = rng.integers(1, 4, int(rng.integers(0, 3)))
+        key: list[Any] = []
+        indices: list[Any] = []
+        for n in shape:
+            if rng.random() < 0.6:
+                sizes = [1 if rng.random() < 0.3 else int(c) for c in common]
+                dtype = rng.choice(["int64", "int32", "int8"])
+                indices.append(jt.as_tensor(rng.integers(-n, n, sizes).astype(dtype)))
+                key.append(len(indices) - 1)
+            else:
+                key.append(slice(None) if rng.random() < 0.7 else slice(None, None, 2))
+
+        pick = picking(key)
+        x = jt.as_tensor(rng.standard_normal(shape).astype(np.float32))
+        found = jt.jit.trace(pick, (x, *indices))(x, *indices)
+        assert jt.equal(found, pick(x, *indices)), (shape, key)
+
+
+def test_a_native_loop_picks() -> None:
+    @jt.script
+    def f(x: Any, i: Any, n: int) -> Any:
+        h = x
+        for _ in range(n):
+            h = h[i] * 0.5 + x
+        return h
+
+    x = jt.arange(50.0)
+    i = jt.arange(50) * 7 % 50
+    np.testing.assert_allclose(f(x, i, 20).numpy(), f.eager(x, i, 20).numpy(), rtol=1e-6)
+    assert "one native function for the loop" in str(f.explain(x, i, 20))
+    with pytest.raises(IndexOutOfRange) as caught:
+        f(x, i + 50, 20)
+    assert "out of bounds for dimension 0 with size 50" in caught.value.message
+    assert caught.value.loc.line == f.__wrapped__.__code__.co_firstlineno + 4
+    assert f(x, i + 50, 0) is not None  # nothing is picked in no round
+    np.testing.assert_allclose(f(x, i, 3).numpy(), f.eager(x, i, 3).numpy(), rtol=1e-6)
+
+
+def test_a_fold_of_everything_in_a_native_loop() -> None:
+    @jt.script
+    def f(x: Any, i: Any, n: int) -> Any:
+        total = jt.zeros(())
+        for k in range(n):
+            total = total + x[i + k].sum()
+        return total
+
+    x, i = jt.arange(20_000.0), jt.arange(10_000)
+    assert jt.allclose(f(x, i, 5), f.eager(x, i, 5))
+    with pytest.raises(IndexOutOfRange, match="with size 20000"):
+        f(x, i + 10_000, 5)
+
+
+@pytest.mark.parametrize("wrong", [3, -4, 2**62, -(2**63)])
+def test_an_index_beyond_the_end(wrong: int) -> None:
+    @jt.script
+    def f(x: Any, i: Any) -> Any:
+        y = x * 2
+        return y[:, i]
+
+    x = table(2, 3)
+    assert jt.equal(f(x, ROWS), f.eager(x, ROWS))
+    for call in (f, f.eager):
+        with pytest.raises(IndexOutOfRange) as caught:
+            call(x, jt.tensor([0, wrong]))
+        assert caught.value.message == (
+            f"index {wrong} is out of bounds for dimension 1 with size 3"
+        )
+    with pytest.raises(IndexOutOfRange) as caught:
+        f(x, jt.tensor([0, wrong]))
+    assert caught.value.loc.line == f.__wrapped__.__code__.co_firstlineno + 3
+
+
+def test_nothing_to_pick_from() -> None:
+    f = jt.script(lambda x, i: x[i] * 2)
+    with pytest.raises(IndexOutOfRange, match="out of bounds for dimension 0 with size 0"):
+        f(table(0, 5), jt.tensor([0]))
+    assert f(table(0, 5), jt.zeros(0, dtype=jt.int64)).shape == (0, 5)
+
+
+def test_what_is_picked_from_is_not_overwritten() -> None:
+    @jt.script
+    def f(x: Any, i: Any) -> Any:
+        y = x + 1
+        return y[i] - 1
+
+    x, i = jt.arange(1000.0), jt.arange(999, -1, -1)
+    assert jt.equal(f(x, i), x.flip(0))
+
+
+def test_classes_of_a_loss_are_picked_in_its_kernel() -> None:
+    f = jt.script(lambda x, k: jt.nn.functional.cross_entropy(x, k, reduction="none"))
+    x, k = table(50, 30), jt.arange(50) % 30
+    np.testing.assert_allclose(f(x, k).numpy(), f.eager(x, k).numpy(), rtol=1e-6)
+    assert f.code(x, k).count("def fused") == 1
