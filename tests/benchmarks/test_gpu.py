@@ -118,9 +118,10 @@ def test_inputs_rotate_over_more_than_the_cache() -> None:
     assert len(gpu_timing.rotated((x,), 0)) == 2
 
 
-def test_ops_without_a_gpu_are_not_in_the_table() -> None:
-    assert "convolution" not in gpu_check.table()
-    assert {"exp", "matmul", "sort"} <= set(gpu_check.table())
+def test_the_table_has_the_ops_that_make_sense_alone() -> None:
+    assert {"exp", "matmul", "sort", "convolution", "max_pool2d"} <= set(gpu_check.table())
+    assert "loop" not in gpu_check.table()
+    assert gpu_check.table("avg_pool*") == ["avg_pool2d"]
 
 
 class Peer:
