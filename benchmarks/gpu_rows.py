@@ -13,7 +13,7 @@ import numpy as np
 import jitorch as jt
 from benchmarks.gpu_timing import Clock, CudaTorch, bytes_of, rotated, seconds_of
 from benchmarks.suite import first_line
-from benchmarks.workloads import elementwise, networks, overhead, reductions
+from benchmarks.workloads import elementwise, networks, overhead, reductions, vision
 from benchmarks.workloads.base import Workload
 
 MILLION = 1 << 20
@@ -34,11 +34,13 @@ WORKLOADS = [
     _sized(reductions.LAYER_NORM, "layer norm, 16384x4096", 16384, 4096),
     _sized(reductions.LAYER_NORM, "layer norm, 64x1M", 64, MILLION),
     _sized(reductions.MEAN_SQUARED_ERROR, "mean squared error, 256M", 256 * MILLION),
+    _sized(vision.CONVOLUTION, "conv2d 3x3, 256x64x56x56", 256, 64, 56),
+    vision.BLOCK,
     networks.RNN,
     networks.mlp(128),
     overhead.call("tensors"),
 ]
-REPLAYED = [networks.mlp(128), overhead.call("tensors")]
+REPLAYED = [vision.BLOCK, networks.mlp(128), overhead.call("tensors")]
 
 
 @dataclass(frozen=True)

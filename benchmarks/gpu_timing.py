@@ -84,6 +84,10 @@ def bytes_of(values: Any) -> int:
 class CudaTorch(Torch):
     """PyTorch on a GPU, eager."""
 
+    def start(self) -> None:
+        super().start()
+        self.torch.backends.cudnn.allow_tf32 = False  # as for products, and as jitorch computes
+
     def convert(self, workload: Workload, inputs: Inputs) -> Inputs:
         return tuple(
             x.cuda() if hasattr(x, "cuda") else x for x in super().convert(workload, inputs)

@@ -13,7 +13,7 @@ from jitorch.cuda import adapter
 from jitorch.device import device as Device
 from jitorch.dispatch import set_default
 from jitorch.errors import TypeMismatch
-from jitorch.ir.opdef import OpDef, require_portable
+from jitorch.ir.opdef import OpDef
 from jitorch.ir.promotion import get_default_dtype, numpy_rules, using_numpy_rules
 from jitorch.ir.types import DType, ScalarType, TensorType, Type, from_numpy_dtype
 from jitorch.tensor import Tensor, wrap
@@ -53,7 +53,6 @@ class Eager:
 
 def _on_gpu(op: OpDef, place: Device, arrays: list[Any], attrs: dict[str, Any]) -> Any:
     """Carry out an op on CuPy's arrays, as `apply` does on NumPy's."""
-    require_portable(op)
     keys = tuple((a.dtype, a.shape) if adapter.is_data(a) else type(a) for a in arrays)
     dtype, result = _plan_of(op, keys, attrs)
     first = op.promote_from

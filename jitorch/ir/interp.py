@@ -21,7 +21,7 @@ from jitorch.ir.builder import compose
 from jitorch.ir.core import Attr, Block, Graph, Op, Value, free_values
 from jitorch.ir.dims import Shape, Sym, evaluate, symbols, using_facts
 from jitorch.ir.facts import all_symbols, facts_of, plain
-from jitorch.ir.opdef import OPS, OpDef, require_portable
+from jitorch.ir.opdef import OPS, OpDef
 from jitorch.ir.types import ListType, ScalarType, TensorType, TupleType, Type, from_numpy_dtype
 
 Sizes = MutableMapping[str, int]
@@ -167,7 +167,6 @@ def _eager(
 ) -> tuple[Any, ...]:
     place = device_for(op)
     if place != "cpu":
-        require_portable(definition)
         with adapter.on(adapter.named(place)):
             made = adapter.run(definition.eager, inputs, attrs)
     elif definition.promote is not None and all(isinstance(v.type, ScalarType) for v in op.inputs):

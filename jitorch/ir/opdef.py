@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Dim
 from jitorch.ir.promotion import Promote
 from jitorch.ir.types import DType, Type
@@ -118,7 +117,6 @@ class OpDef:
               not asked to; None: as is usual for its family (see `never_raises`)
     commutative  operands may be exchanged
     inplace   PyTorch has `name_` on tensors
-    portable  `eager` keeps to what all array modules have; otherwise it runs on NumPy's arrays only
     samples   inputs for the generic tests: a function returning a list of (args, attrs)
     """
 
@@ -144,7 +142,6 @@ class OpDef:
     total: bool | None = None
     commutative: bool = False
     inplace: bool = False
-    portable: bool = True
     samples: Callable[[], Sequence[tuple[Sequence[Any], Mapping[str, Any]]]] | None = None
 
     @property
@@ -187,15 +184,6 @@ def result_types(name: str, inputs: Sequence[Type], attrs: Mapping[str, Any]) ->
     """Return the result types of the op called `name`."""
     types = OPS[name].infer(*inputs, **attrs)
     return types if isinstance(types, tuple) else (types,)
-
-
-def require_portable(op: OpDef) -> None:
-    """Raise TypeMismatch for an op that has no form on a GPU."""
-    if not op.portable:
-        raise TypeMismatch(
-            f"'{op.name}' is not on CUDA yet",
-            hint="compute it in main memory: x.cpu(), and .cuda() on the result",
-        )
 
 
 def static(shape: Sequence[Dim]) -> bool:

@@ -1,4 +1,4 @@
-"""Convolutions: blocks of the picture, unrolled so that each is one product of matrices."""
+"""Convolutions: blocks of pictures, unrolled so that each is one product of matrices."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from jitorch.ops.families import function, tensor_type
 from jitorch.ops.rules import floating_only
 from jitorch.ops.samples import Sample, ramp
 from jitorch.ops.shape import reshape, squeeze, unsqueeze
-from jitorch.ops.workers import run_all
+from jitorch.ops.workers import at_once, parts, run_all
 
 __all__ = ["conv1d", "conv2d"]
 
 Pair = tuple[int, int]
 Padding = tuple[int, int, int, int]  # above, below, left, right
-Block = tuple[int, int, int]  # picture, first row of the result, row after the last
+Block = tuple[slice, slice]  # pictures, rows of their results
+Scratch = dict[tuple[int, ...], Any]  # padded pictures, by their shape
 
-# What an unrolled block takes, so that it is still in the second-level cache when it is multiplied.
+# What an unrolled block takes in main memory: it is still in the second-level cache when it is multiplied.
 _BLOCK_BYTES = 1 << 19
 _LEAST_COLUMNS = 192  # below that BLAS spends its time on packing the filters
 
@@ -96,20 +97,25 @@ def _conv_eager(
         return out
     windows = _Windows(xp, x, (kh, kw), stride, padding, dilation, columns)
     if per_group == 1 and groups > 1:
-        run_all(lambda: _depthwise(xp, windows, w, out), _blocks(n, rows, rows))
-    else:
-        block = max(_BLOCK_BYTES // (c * kh * kw * x.itemsize), _LEAST_COLUMNS) // columns
-        filters = w.reshape(groups, o // groups, -1)
-        blocks = _blocks(n, rows, max(block, 1))
-        run_all(lambda: _unroll(xp, windows, filters, out), blocks)
+        blocks = _blocks(xp, n, rows, rows, o * columns * x.itemsize)
+        run_all(xp, lambda: _depthwise(xp, windows, w, out), blocks)
+        return out
+    column = c * kh * kw * x.itemsize
+    most = max(max(_BLOCK_BYTES // column, _LEAST_COLUMNS) // columns, 1)
+    filters = w.reshape(groups, o // groups, -1)
+    blocks = _blocks(xp, n, rows, most, 0 if windows.plain else column * columns)
+    run_all(xp, lambda: _unroll(xp, windows, filters, out), blocks)
     return out
 
 
-def _blocks(pictures: int, rows: int, most: int) -> list[Block]:
-    """Return equal blocks of rows, no more than `most` each."""
-    step = -(-rows // -(-rows // min(most, rows)))
-    starts = range(0, rows, step)
-    return [(n, y, min(y + step, rows)) for n in range(pictures) for y in starts]
+def _blocks(xp: Any, pictures: int, rows: int, most: int, scratch: int) -> list[Block]:
+    """Return equal blocks: `most` rows of a picture, or on a GPU as many pictures as memory holds.
+
+    `scratch` is what a row takes of memory. A picture that takes too much is cut there too.
+    """
+    most = most if xp is np else at_once(xp, scratch)
+    together = at_once(xp, scratch * rows)
+    return [(p, r) for p in parts(pictures, together) for r in parts(rows, most)]
 
 
 class _Windows:
@@ -123,44 +129,39 @@ class _Windows:
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.plain = kernel == (1, 1) and stride == (1, 1) and not any(padding)
 
-    def scratch(self) -> dict[int, Any]:
-        """Return memory for `view`: padded rows, by their number."""
-        return {}
-
-    def view(self, block: Block, scratch: dict[int, Any]) -> Any:
-        """Return (channels, kernel rows, kernel columns, rows, columns) for rows of the result."""
-        picture, first, last = block
+    def view(self, block: Block, scratch: Scratch) -> Any:
+        """Return (pictures, channels, kernel rows, kernel columns, rows, columns) of a block."""
+        pictures, rows = block
         kh, kw = self.kernel
-        start = first * self.stride[0] - self.padding[0]
-        stop = (last - 1) * self.stride[0] - self.padding[0] + self.dilation[0] * (kh - 1) + 1
-        source = self._rows(self.x[picture], start, stop, scratch)
-        channel, down, right = source.strides
+        start = rows.start * self.stride[0] - self.padding[0]
+        stop = (rows.stop - 1) * self.stride[0] - self.padding[0] + self.dilation[0] * (kh - 1) + 1
+        source = self._rows(self.x[pictures], start, stop, scratch)
+        *outer, down, right = source.strides
         return self.xp.lib.stride_tricks.as_strided(
             source,
-            (source.shape[0], kh, kw, last - first, self.columns),
+            (*source.shape[:2], kh, kw, rows.stop - rows.start, self.columns),
             (
-                channel,
+                *outer,
                 down * self.dilation[0],
                 right * self.dilation[1],
                 down * self.stride[0],
                 right * self.stride[1],
             ),
-            writeable=False,
         )
 
-    def _rows(self, picture: Any, start: int, stop: int, scratch: dict[int, Any]) -> Any:
+    def _rows(self, pictures: Any, start: int, stop: int, scratch: Scratch) -> Any:
         if not any(self.padding):
-            return picture[:, start:stop]
-        channels, height, width = picture.shape
+            return pictures[:, :, start:stop]
+        *outer, height, width = pictures.shape
         left, right = self.padding[2:]
-        padded = scratch.get(stop - start)
+        shape = (*outer, stop - start, left + width + right)
+        padded = scratch.get(shape)
         if padded is None:
-            shape = (channels, stop - start, left + width + right)
-            padded = scratch[stop - start] = self.xp.zeros(shape, picture.dtype)
+            padded = scratch[shape] = self.xp.zeros(shape, pictures.dtype)
         low, high = min(max(start, 0), height), min(max(stop, 0), height)
-        padded[:, : low - start] = 0
-        padded[:, low - start : high - start, left : left + width] = picture[:, low:high]
-        padded[:, high - start :] = 0
+        padded[:, :, : low - start] = 0
+        padded[:, :, low - start : high - start, left : left + width] = pictures[:, :, low:high]
+        padded[:, :, high - start :] = 0
         return padded
 
 
@@ -168,43 +169,44 @@ def _unroll(xp: Any, windows: _Windows, filters: Any, out: Any) -> Callable[[Blo
     """Return what computes a block as filters @ unrolled windows."""
     groups, per_group, depth = filters.shape
     flat = out.reshape(len(out), groups, per_group, -1)
-    padded, unrolled = windows.scratch(), xp.empty(0, out.dtype)
+    padded: Scratch = {}
+    unrolled = xp.empty(0, out.dtype)
 
     def work(block: Block) -> None:
         nonlocal unrolled
-        picture, first, last = block
-        size = (last - first) * windows.columns
+        pictures, rows = block
         if windows.plain:
-            right = windows.x[picture, :, first:last].reshape(groups, depth, size)
+            right = windows.x[pictures, :, rows]
         else:
             view = windows.view(block, padded)
             if unrolled.size < view.size:
                 unrolled = xp.empty(view.size, out.dtype)
             right = unrolled[: view.size].reshape(view.shape)
             xp.copyto(right, view)
-            right = right.reshape(groups, depth, size)
-        start = first * windows.columns
-        xp.matmul(filters, right, out=flat[picture, :, :, start : start + size])
+        right = right.reshape(len(right), groups, depth, -1)
+        part = slice(rows.start * windows.columns, rows.stop * windows.columns)
+        xp.matmul(filters, right, out=flat[pictures, :, :, part])
 
     return work
 
 
 def _depthwise(xp: Any, windows: _Windows, w: Any, out: Any) -> Callable[[Block], None]:
     """Return what computes a block where each filter sees one channel: a sum over the kernel."""
-    channels = windows.x.shape[1]
+    n, channels = windows.x.shape[:2]
     kh, kw = windows.kernel
     factors = w.reshape(channels, -1, kh, kw, 1, 1)
-    padded = windows.scratch()
+    by_channel = out.reshape(n, channels, -1, *out.shape[2:])
+    padded: Scratch = {}
 
     def work(block: Block) -> None:
-        picture, first, last = block
-        view = windows.view(block, padded)[:, None]
-        part = out[picture, :, first:last].reshape(channels, -1, last - first, windows.columns)
-        xp.multiply(view[:, :, 0, 0], factors[:, :, 0, 0], out=part)
+        pictures, rows = block
+        view = windows.view(block, padded)[:, :, None]
+        part = by_channel[pictures, :, :, rows]
+        xp.multiply(view[:, :, :, 0, 0], factors[:, :, 0, 0], out=part)
         product = xp.empty_like(part)
         for at in range(1, kh * kw):
             i, j = divmod(at, kw)
-            xp.multiply(view[:, :, i, j], factors[:, :, i, j], out=product)
+            xp.multiply(view[:, :, :, i, j], factors[:, :, i, j], out=product)
             xp.add(part, product, out=part)
 
     return work
@@ -231,7 +233,6 @@ conv_op = register(
     OpDef(
         name="convolution",
         eager=_conv_eager,
-        portable=False,  # Python threads and BLAS by turns
         infer=_conv_infer,
         filters=True,
         promote=floating_only("conv2d"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from jitorch.ops.families import function, tensor_type
 from jitorch.ops.rules import floating_only
 from jitorch.ops.samples import Samples, ramp, strided
 from jitorch.ops.shape import squeeze, unsqueeze
-from jitorch.ops.workers import run_all
+from jitorch.ops.workers import at_once, parts, run_all
 
 __all__ = ["avg_pool2d", "max_pool2d"]
 
@@ -56,8 +58,8 @@ def _fold(
 ) -> Any:  # fmt: skip
     """Return the fold over each window, with `fill` around the picture."""
     n, c, height, width = x.shape
-    parts = zip((height, width), kernel, stride, padding, dilation, strict=True)
-    rows, columns = (D.evaluate(_pool_size(*part, ceil), {}) for part in parts)
+    sides = zip((height, width), kernel, stride, padding, dilation, strict=True)
+    rows, columns = (D.evaluate(_pool_size(*side, ceil), {}) for side in sides)
     if min(rows, columns) < 1:
         raise ShapeMismatch(f"pool2d: input of size {show(x.shape)} is smaller than the window")
     reach = [
@@ -68,25 +70,31 @@ def _fold(
         max(r, size + p) for r, size, p in zip(reach, (height, width), padding, strict=True)
     )
     out = xp.empty((n, c, rows, columns), x.dtype)
+    if out.size == 0:
+        return out
+    blocks = parts(n, at_once(xp, c * tall * wide * x.itemsize))
+    # In main memory a copy in the cache is quicker to go over many times.
+    framed = xp is np or (tall, wide) != (height, width)
 
     def start() -> Any:
-        padded = xp.full((c, tall, wide), fill, x.dtype)
-        inner = padded[:, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
+        padded = xp.full((blocks[0].stop if framed else 0, c, tall, wide), fill, x.dtype)
+        inner = padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width]
 
-        def work(picture: int) -> None:
-            inner[...] = x[picture]
-            part = out[picture]
+        def work(pictures: slice) -> None:
+            part, source = out[pictures], x[pictures]
+            if framed:
+                inner[: len(part)] = source
+                source = padded[: len(part)]
             for at in range(kernel[0] * kernel[1]):
                 i, j = (k * d for k, d in zip(divmod(at, kernel[1]), dilation, strict=True))
                 down = slice(i, i + (rows - 1) * stride[0] + 1, stride[0])
                 right = slice(j, j + (columns - 1) * stride[1] + 1, stride[1])
-                fold(part, padded[:, down, right], out=part) if at else xp.copyto(
-                    part, padded[:, down, right]
-                )
+                seen = source[:, :, down, right]
+                fold(part, seen, out=part) if at else xp.copyto(part, seen)
 
         return work
 
-    run_all(start, range(n))
+    run_all(xp, start, blocks)
     return out
 
 
@@ -100,11 +108,25 @@ def _max_eager(xp: Any, x: Any, **window: Any) -> Any:
 
 def _avg_eager(xp: Any, x: Any, *, inside: bool, divisor: int | None, **window: Any) -> Any:
     total = _fold(xp, xp.add, 0.0, _single(xp, x), **window)
-    if divisor is not None:
-        return (total / divisor).astype(x.dtype)
-    counts = [_counts(xp, total.shape[2 + i], x.shape[2 + i], inside, i, window) for i in (0, 1)]
-    total /= (counts[0][:, None] * counts[1]).astype(total.dtype)
+    if divisor is None and _whole(total.shape[2:], x.shape[2:], inside, window):
+        divisor = math.prod(window["kernel"])
+    if divisor is None:
+        sides = zip(total.shape[2:], x.shape[2:], strict=True)
+        down, right = (_counts(xp, *side, inside, i, window) for i, side in enumerate(sides))
+        total /= (down[:, None] * right).astype(total.dtype)
+    else:
+        total /= divisor
     return total.astype(x.dtype, copy=False)
+
+
+def _whole(counts: Sequence[int], sizes: Sequence[int], inside: bool, window: Any) -> bool:
+    """Whether no window has elements that do not count."""
+    named = (window[name] for name in ("kernel", "stride", "padding"))
+    for count, size, k, step, pad in zip(counts, sizes, *named, strict=True):
+        around = 0 if inside else pad
+        if pad > around or (count - 1) * step - pad + k > size + around:
+            return False
+    return True
 
 
 def _counts(xp: Any, count: int, size: int, inside: bool, i: int, window: Any) -> Any:
@@ -134,7 +156,6 @@ max_pool_op = register(
     OpDef(
         name="max_pool2d",
         eager=_max_eager,
-        portable=False,
         infer=_pool_infer,
         promote=floating_only("max_pool2d"),
         samples=_samples(),
@@ -144,7 +165,6 @@ avg_pool_op = register(
     OpDef(
         name="avg_pool2d",
         eager=_avg_eager,
-        portable=False,
         infer=_pool_infer,
         promote=floating_only("avg_pool2d"),
         samples=_samples(inside=False, divisor=None),

@@ -223,8 +223,10 @@ def pretended(fn: Callable[..., Any], name: str, module: str = "cupy") -> Callab
                 made = np.asarray(made).astype(loop_of(theirs, args))
             return made
 
-        made = computed(compute, [*operands, *named.values()])
-        return _wrapped(made) if out is None else out
+        if out is not None or name == "copyto":
+            recorded(compute)
+            return out
+        return _wrapped(computed(compute, [*operands, *named.values()]))
 
     call.__name__ = name
     return call
@@ -280,7 +282,7 @@ _FUNCTIONS = [
     "abs", "add", "all", "amax", "amin", "angle", "any", "arange", "arccos", "arccosh",
     "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort",
     "argwhere", "bincount", "bitwise_and", "bitwise_or", "bitwise_xor", "broadcast_to", "cbrt",
-    "ceil", "concatenate", "conj", "copysign", "cos", "cosh", "cumprod", "cumsum", "diagonal",
+    "ceil", "concatenate", "conj", "copysign", "copyto", "cos", "cosh", "cumprod", "cumsum", "diagonal",
     "empty", "empty_like", "equal", "exp", "exp2", "expand_dims", "expm1", "flip", "floor",
     "floor_divide", "fmax", "fmin", "fmod", "full", "greater", "greater_equal", "hypot", "imag",
     "invert", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "log", "log10",
@@ -340,6 +342,14 @@ def from_dlpack(x: Any) -> Any:
     return ndarray(owner._a, owner.device.id)
 
 
+def as_strided(x: Any, shape: Any, strides: Any) -> Any:
+    """Return a view that stays within what it is a view of, which neither library asks for."""
+    made = np.lib.stride_tricks.as_strided(x, shape, strides)
+    (low, high), (first, last) = map(np.lib.array_utils.byte_bounds, (x, made))
+    assert low <= first <= last <= high, "a view beyond its array"
+    return made
+
+
 def may_share_memory(a: Any, b: Any) -> bool:
     return np.may_share_memory(a._a, b._a)
 
@@ -349,7 +359,9 @@ def module() -> Any:
     return sys.modules["cupy"]
 
 
-MODULES = ("cupy", "cupyx.scipy.special", "cupy._core._routines_linalg")
+MODULES = (
+    "cupy", "cupyx.scipy.special", "cupy._core._routines_linalg", "cupy.lib.stride_tricks",
+)  # fmt: skip
 
 
 def modules() -> dict[str, ModuleType]:
@@ -368,6 +380,8 @@ def modules() -> dict[str, ModuleType]:
         fn = getattr(scipy.special, name)
         setattr(special, name, pretended(fn, name, "cupyx.scipy.special"))
     own = {"asarray": asarray, "array": array, "from_dlpack": from_dlpack, "ndarray": ndarray}
+    views = pretended(as_strided, "as_strided", "cupy.lib.stride_tricks")
+    own["lib"] = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=views))
     vars(cupy).update(own, may_share_memory=may_share_memory, cuda=cuda(), __version__="14.0")
     vars(cupy)["get_default_memory_pool"] = lambda: MemoryPool()
     return {"cupy": cupy, "cupyx.scipy.special": special, MODULES[2]: _products()}

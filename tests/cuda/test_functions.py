@@ -189,16 +189,6 @@ def test_one_warning(kernels: Kernels | None) -> None:
     )
 
 
-def test_ops_that_are_not_there_are_refused() -> None:
-    @jt.script
-    def f(x: Any, w: Any) -> Any:
-        return jt.nn.functional.conv2d(x, w)
-
-    with pytest.raises(TypeMismatch, match="'convolution' is not on CUDA yet") as caught:
-        f(jt.ones(1, 1, 4, 4).cuda(), jt.ones(1, 1, 2, 2).cuda())
-    assert caught.value.loc.known
-
-
 def test_graphs_say_where_tensors_are() -> None:
     @jt.script
     def f(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Every op of the table on a GPU: the same results as on the CPU, or a clear refusal."""
+"""Every op of the table on a GPU: the same results as on the CPU."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ import pytest
 
 import jitorch as jt
 from jitorch.dispatch import apply
-from jitorch.errors import TypeMismatch
-from jitorch.ir.opdef import OPS
 from jitorch.tensor import Tensor, wrap
 from tests.cuda import pretend
 from tests.cuda.kernels import install
 from tests.cuda.pretend import Machine
-from tests.ops.test_table import SAMPLES, TABLE, run, sample
-
-NOT_PORTABLE = [name for name in TABLE if not OPS[name].portable]
-PORTABLE = [(name, i) for name, i in SAMPLES if OPS[name].portable]
+from tests.ops.test_table import SAMPLES, run, sample
 
 
 def compiles(name: str, number: int) -> bool:
@@ -29,14 +24,14 @@ def compiles(name: str, number: int) -> bool:
 
 
 # Every third: samples of an op often differ by their dtype only.
-COMPILED = [(name, i) for name, i in PORTABLE if i % 3 == 0 and compiles(name, i)]
+COMPILED = [(name, i) for name, i in SAMPLES if i % 3 == 0 and compiles(name, i)]
 
 
 def there(x: Any) -> Any:
     return wrap(x).cuda(1) if isinstance(x, np.ndarray) else x
 
 
-@pytest.mark.parametrize(("name", "number"), PORTABLE)
+@pytest.mark.parametrize(("name", "number"), SAMPLES)
 def test_results_are_those_of_the_cpu(name: str, number: int, machine: Machine) -> None:
     op, args, attrs = sample(name, number)
     jt.manual_seed(3)
@@ -73,14 +68,6 @@ def test_compiled_programs_of_one_op(
         assert a.dtype is b.dtype
         # Emulated kernels compute functions by NumPy, which rounds them as libdevice does not.
         np.testing.assert_allclose(a.cpu().numpy(), b.numpy(), rtol=2e-3, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", NOT_PORTABLE)
-def test_others_are_refused(name: str, machine: Machine) -> None:
-    op, args, attrs = sample(name, 0)
-    with pytest.raises(TypeMismatch, match=f"'{name}' is not on CUDA yet") as caught:
-        apply(op, *map(there, args), **attrs)
-    assert "x.cpu()" in caught.value.hint
 
 
 @pytest.mark.skipif(pretend.real() is None, reason="CuPy is not installed")

@@ -26,10 +26,9 @@ import numpy as np
 from jitorch.codegen import admit
 from jitorch.codegen.cuda.runtime import Machine
 from jitorch.codegen.plan import BASE, KernelStep, PlanWriter, ScanStep
-from jitorch.errors import at
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.interp import device_for
-from jitorch.ir.opdef import OPS, require_portable
+from jitorch.ir.opdef import OPS
 from jitorch.ir.types import TensorType, Type
 
 Machines = Mapping[str, Machine]
@@ -92,11 +91,7 @@ class GpuPlanWriter(PlanWriter):
 
     def function(self, op: Op) -> Callable[..., Any]:
         definition = OPS[op.name]
-        if not self.device(op):
-            return on_host(definition.eager)
-        with at(op.loc):
-            require_portable(definition)
-        return definition.eager
+        return definition.eager if self.device(op) else on_host(definition.eager)
 
     def module(self, op: Op) -> str:
         return "xp" if self.device(op) else "np"
