@@ -59,8 +59,8 @@ from jitorch.ops.elementary import *
 from jitorch.ops.elementwise import *
 from jitorch.ops.elementwise import abs_, pow_, round_
 from jitorch.ops.gather import *
-from jitorch.ops.index import *
 from jitorch.ops.join import *
+from jitorch.ops.keys import *
 from jitorch.ops.linalg import *
 from jitorch.ops.losses import *
 from jitorch.ops.nn import *

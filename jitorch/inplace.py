@@ -157,10 +157,10 @@ class InPlace(Operators):
         return self._assign(drawn.to(self.dtype))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        view, rest = ops.index.basic_view(self, key)
+        view, rest = ops.keys.basic_view(self, key)
         value = _converted(value, self.dtype)
         if rest:
-            view._assign(ops.index.put(view, rest, value))
+            view._assign(ops.keys.put(view, rest, value))
         else:
             view._assign(_without_leading_ones(value, view.ndim))
 

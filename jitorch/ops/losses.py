@@ -16,7 +16,7 @@ from jitorch.ops.elementary import exp, log, log1p
 from jitorch.ops.elementwise import abs_, div, maximum, mul, ne, square, sub
 from jitorch.ops.families import as_dtype, composite, function
 from jitorch.ops.gather import gather_op
-from jitorch.ops.index import getitem
+from jitorch.ops.keys import getitem
 from jitorch.ops.nn import log_softmax_op
 from jitorch.ops.reduce import peak_op, sum_op
 from jitorch.ops.samples import Samples, ramp, strided

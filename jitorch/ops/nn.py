@@ -16,7 +16,7 @@ from jitorch.ops.create import arange
 from jitorch.ops.elementary import exp, log, rsqrt, sqrt
 from jitorch.ops.elementwise import add, div, maximum, mul, square, sub
 from jitorch.ops.families import as_dtype, composite, function
-from jitorch.ops.index import getitem
+from jitorch.ops.keys import getitem
 from jitorch.ops.reduce import peak_op, sum_op
 from jitorch.ops.samples import ramp, special, strided
 from jitorch.ops.shape import reshape
