@@ -53,15 +53,8 @@ from jitorch.ir.dims import Dim, product
 from jitorch.ir.opdef import OPS, Picks
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
-from jitorch.passes.domain import (
-    Axes,
-    Read,
-    analyse,
-    filled_with,
-    is_counting,
-    is_known,
-    picks_of,
-)
+from jitorch.passes.domain import Axes, Read, analyse
+from jitorch.passes.fusible import filled_with, is_counting, is_known, picks_of
 
 
 def schedule(

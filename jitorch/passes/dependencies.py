@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from jitorch.ir.core import Block, Op, Value, free_values, walk
 from jitorch.ir.facts import binders, op_symbols, type_symbols
 from jitorch.ir.opdef import OPS
-from jitorch.passes.domain import is_free, is_fusible
+from jitorch.passes.fusible import is_free, is_fusible
 
 
 class Dependencies:

@@ -21,7 +21,7 @@ from jitorch.ir.core import Block, Graph, Op, Value
 from jitorch.ir.rebuild import Rewrite, inline, rebuild
 from jitorch.passes.dce import dce
 from jitorch.passes.dependencies import Dependencies, operands
-from jitorch.passes.domain import is_free, is_fusible
+from jitorch.passes.fusible import is_free, is_fusible
 from jitorch.passes.grouping import MAX_OPS as MAX_OPS, Group, Grouping
 
 

@@ -12,7 +12,8 @@ from jitorch.ir.opdef import OPS
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
 from jitorch.passes.dependencies import Dependencies, operands
-from jitorch.passes.domain import Domain, Mismatch, analyse, is_fusible
+from jitorch.passes.domain import Domain, Mismatch, analyse
+from jitorch.passes.fusible import is_fusible
 
 # A kernel has an argument slot for each tensor, and its compile time grows with its ops.
 MAX_OPS = 256
