@@ -13,7 +13,7 @@ import numpy as np
 import jitorch as jt
 from benchmarks.gpu_timing import Clock, CudaTorch, bytes_of, rotated, seconds_of
 from benchmarks.suite import first_line
-from benchmarks.workloads import elementwise, networks, overhead, reductions, vision
+from benchmarks.workloads import elementwise, networks, overhead, picking, reductions, vision
 from benchmarks.workloads.base import Workload
 
 MILLION = 1 << 20
@@ -36,6 +36,9 @@ WORKLOADS = [
     _sized(reductions.MEAN_SQUARED_ERROR, "mean squared error, 256M", 256 * MILLION),
     _sized(vision.CONVOLUTION, "conv2d 3x3, 256x64x56x56", 256, 64, 56),
     vision.BLOCK,
+    _sized(picking.EMBEDDING, "embedding, 64k of 50000x1024", 50_000, 65_536, 1024),
+    _sized(picking.ENTROPY, "cross entropy, 8192x32000", 8192, 32_000),
+    _sized(picking.SHUFFLE, "x[order], 64M", 64 * MILLION),
     networks.RNN,
     networks.mlp(128),
     overhead.call("tensors"),

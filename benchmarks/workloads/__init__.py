@@ -7,12 +7,13 @@ from benchmarks.workloads import (
     grids,
     networks,
     overhead,
+    picking,
     points,
     reductions,
     vision,
 )
 from benchmarks.workloads.base import Workload
 
-FAMILIES = (elementwise, reductions, grids, points, networks, vision, overhead)
+FAMILIES = (elementwise, reductions, picking, grids, points, networks, vision, overhead)
 
 WORKLOADS: list[Workload] = [each for family in FAMILIES for each in family.WORKLOADS]
