@@ -33,6 +33,7 @@ WORKLOADS = [
     reductions.softmax(64, MILLION, "64x1M"),
     _sized(reductions.LAYER_NORM, "layer norm, 16384x4096", 16384, 4096),
     _sized(reductions.LAYER_NORM, "layer norm, 64x1M", 64, MILLION),
+    reductions.column_sum(MILLION, 32, "1Mx32"),
     _sized(reductions.MEAN_SQUARED_ERROR, "mean squared error, 256M", 256 * MILLION),
     _sized(vision.CONVOLUTION, "conv2d 3x3, 256x64x56x56", 256, 64, 56),
     vision.BLOCK,

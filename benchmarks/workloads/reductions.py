@@ -175,7 +175,27 @@ BATCH_NORM = Workload(
     flops=lambda batch, channels, side: 2 * batch * channels * side * side,
 )
 
-# ------------------------------------------------------------------------------- sums of everything
+# ------------------------------------------------------------------- sums of columns, of everything
+
+
+def column_sum_jitorch(x: Any) -> Any:
+    return x.sum(0)
+
+
+def column_sum(rows: int, columns: int, label: str) -> Workload:
+    return Workload(
+        name=f"sum of columns, {label}",
+        family=FAMILY,
+        sizes=(rows, columns),
+        small=(37, 5),
+        inputs=lambda rng, rows, columns: (normal(rng, rows, columns),),
+        takes="tensors",
+        jitorch=column_sum_jitorch,
+        numpy=lambda x: x.sum(0),
+        torch=lambda torch: lambda x: x.sum(0),
+        jax=lambda jax: lambda x: x.sum(0),
+        flops=lambda rows, columns: rows * columns,
+    )
 
 
 def mse_jitorch(x: Any, y: Any) -> Any:

@@ -69,7 +69,7 @@ class Stride:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Working memory: so many elements for each block of the split range, or for the whole."""
+    """Working memory: so many elements for each part of the folded range, or for the whole."""
 
     per_block: bool
     elements: Dim = 1

@@ -54,15 +54,17 @@ class Habits:
            innermost loop goes over the points around: it fills vectors
     keep   whether a costly value is kept in a result's memory for a later pass, instead of being
            computed again: where memory is near and arithmetic dear
+    parts  whether the printer may cut any fold in parts, in a launch each, however it is laid out
     """
 
     short: bool
     keep: bool
+    parts: bool
 
 
-CPU = Habits(short=True, keep=True)
+CPU = Habits(short=True, keep=True, parts=False)
 # Threads stand in for vectors, and memory is what there is least of.
-GPU = Habits(short=False, keep=False)
+GPU = Habits(short=False, keep=False, parts=True)
 
 
 @dataclass(frozen=True)

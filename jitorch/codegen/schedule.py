@@ -250,11 +250,15 @@ class _Scheduler:
             self.write_pass(number)
         outer, once, row = self.axes(self.loops.outer), tuple(self.once), tuple(self.row)
         passes = self.written_passes()
-        if self.loops.layout.in_steps:
-            if outer and self.loops.layout is Layout.SPLIT:
-                once, passes = narrow.written_out(outer, once, row, passes)
-                outer, row = (), ()
-            self.split_slots(passes, outer)
+        if outer and self.loops.layout is Layout.SPLIT:
+            once, passes = narrow.written_out(outer, once, row, passes)
+            outer, row = (), ()
+        if self.habits.parts and self.domain.reduced:
+            self.part_slots(passes, outer)
+        elif self.loops.layout.in_steps:
+            self.part_slots(passes, outer)
+            self.slot("first", "first_step", "int", Step("first"))
+            self.slot("last", "last_step", "int", Step("last"))
         slots = tuple(sorted(self.slots.values(), key=lambda s: not s.pointer))
         inner = self.axes(self.loops.inner)
         return Kernel(self.loops.layout, slots, outer, inner, once, row, passes)
@@ -525,9 +529,9 @@ class _Scheduler:
                 return True
         return False
 
-    # Split kernels.
+    # Kernels whose folds are cut in parts.
 
-    def split_slots(self, passes: Sequence[Pass], outer: Sequence[Axis]) -> None:
+    def part_slots(self, passes: Sequence[Pass], outer: Sequence[Axis]) -> None:
         points = product(tuple(self.domain.sizes[a] for a in self.domain.outer)) if outer else 1
         for each in passes:
             for fold in each.folds:
@@ -538,5 +542,3 @@ class _Scheduler:
             for name, tag in carried(passes, number):
                 kept = Scratch(False, points)
                 self.slot(("kept", name), f"kept_{name}", tag, kept, pointer=True)
-        self.slot("first", "first_step", "int", Step("first"))
-        self.slot("last", "last_step", "int", Step("last"))

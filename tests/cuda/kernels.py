@@ -43,6 +43,7 @@ class Kernels:
         def get_function(name: str) -> Any:
             source, entry = self.binaries[loaded[0]]
             assert entry == name
+            assert machine.capture is None, "nothing is loaded while a stream captures"
             self.functions.append((source, entry, machine.current))
             return SimpleNamespace(ptr=len(self.functions) - 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import jitorch as jt
-from jitorch.codegen.cuda import compiled, runtime, toolkit
+from jitorch.codegen.cuda import compiled, launch, runtime, toolkit
 from jitorch.errors import CompileError, CudaError
 from tests.cuda.kernels import Kernels
 from tests.cuda.pretend import CUDARuntimeError, Machine
@@ -103,6 +103,46 @@ def test_a_launch_that_fails_has_its_place(machine: Machine) -> None:
         f(a)
     assert caught.value.loc.known
     assert jt.allclose(f(a).cpu(), f(jt.ones(3)))
+
+
+def cut_from(monkeypatch: pytest.MonkeyPatch, longest: int) -> None:
+    """Cut folds of more elements in parts."""
+    monkeypatch.setattr(launch, "is_cut", lambda points, elements, lanes: elements > longest)
+
+
+def test_long_rows_are_compiled_for_when_they_are_met(
+    kernels: Kernels | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_from(monkeypatch, 50)
+    f = jt.script(lambda x: x.softmax(1))
+    for m, loaded in ((5, 1), (400, 6), (50, 6), (401, 6)):
+        x = jt.arange(2.0 * m).reshape(2, m) / m
+        assert jt.allclose(f(x.cuda(1)).cpu(), x.softmax(1))
+        assert kernels is None or len(kernels.functions) == loaded
+
+
+def test_a_compiler_that_fails_late(
+    kernels: Kernels | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kernels is None:
+        return
+    cut_from(monkeypatch, 50)
+    binary = kernels.binary
+
+    def failing(source: Any, entry: str, cc: tuple[int, int]) -> bytes:
+        if entry.endswith("_1"):
+            raise CompileError(f"the kernel '{entry}' could not be compiled for CUDA: too late")
+        return binary(source, entry, cc)
+
+    monkeypatch.setattr(runtime, "binary", failing)
+    f = jt.script(lambda x: x.sum(1))
+    for _ in range(2):
+        assert f(jt.ones(2, 50).cuda()).tolist() == [50, 50]
+        with pytest.raises(
+            CompileError, match="could not be compiled for CUDA: too late"
+        ) as caught:
+            f(jt.ones(2, 51).cuda())
+        assert caught.value.loc.known
 
 
 def test_a_compiler_that_fails(kernels: Kernels | None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import jitorch as jt
-from jitorch.codegen.cuda import replay
+from jitorch.codegen.cuda import launch, replay
 from jitorch.errors import CudaError, TypeMismatch
 from tests.cuda import pretend
 from tests.cuda.kernels import Kernels, compilers, install
@@ -52,6 +52,19 @@ def test_a_call_starts_one_graph(machine: Machine, kernels: Kernels) -> None:
     f(x, w)
     assert len(kernels.launched) == launched
     assert machine.replays == 2
+
+
+def test_folds_in_parts_are_replayed(
+    machine: Machine, kernels: Kernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "is_cut", lambda points, elements, lanes: elements > 50)
+    f = jt.script(lambda x: (x.softmax(1), x.sum(0)), mode="reduce-overhead")
+    for n, m in ((2, 400), (60, 3), (2, 400), (2, 3)):
+        x = jt.arange(1.0 * n * m).reshape(n, m) / m
+        for a, b in zip(f(x.cuda()), (x.softmax(1), x.sum(0)), strict=True):
+            assert jt.allclose(a.cpu(), b)
+    assert machine.replays == 4
+    assert len(kernels.functions) == 1 + 5 + 1 + 2
 
 
 def test_results_are_overwritten_by_the_next_call() -> None:

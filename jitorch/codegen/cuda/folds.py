@@ -3,23 +3,45 @@
 Lanes fold what they load, then with each other: within a warp by shuffles, between warps through
 shared memory, always in the same order, so that a sum is the same at each run. Sums of float32 go on
 in double once several lanes are put together: a lane has few elements, a row may have many lanes.
+
+Long rows and columns, if there are few, are cut in parts: `codegen/cuda/parts.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from jitorch.codegen.cuda.fours import Fours, FourWriter
-from jitorch.codegen.cuda.launch import FOUR, MOST_THREADS, PART, WARP, Work
+from jitorch.codegen.cuda.launch import FOUR, MOST_THREADS, WARP, Work
 from jitorch.codegen.cuda.text import MEMORY, read, written
 from jitorch.codegen.kernel import Axis, Fold, Pass, Statement, Store
-from jitorch.codegen.writer import used, varying
-from jitorch.ir.dims import floordiv, product
+from jitorch.codegen.writer import varying
+from jitorch.ir.dims import Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How threads share out an axis: from `begin` to `stop`, this one being `lane` of `lanes`."""
+
+    lane: str
+    lanes: str
+    begin: str
+    stop: str
+
+    def first(self, apart: int) -> str:
+        """Return where this thread begins, if there are `apart` elements to each."""
+        lane = self.lane if apart == 1 else f"{apart} * {self.lane}"
+        return f"{self.begin} + {lane}" if self.begin else lane
+
+
+ALONG_ROW = Walk("lane", "lanes", "", "stop")
+DOWN_COLUMN = Walk("cuda.threadIdx.y", "cuda.blockDim.y", "", "stop")
 
 
 class FoldWriter(FourWriter):
-    """Writes rows, columns and split folds."""
+    """Writes rows and columns, each folded by the threads of one block or less."""
 
     # Folding across lanes.
 
@@ -73,16 +95,38 @@ class FoldWriter(FourWriter):
     def start(self, f: Fold) -> str:
         return f"to_f64({f.init})" if f.rounds else f.init
 
-    def lanes(self) -> None:
+    def lanes(self, folds: Sequence[Fold], lane: str, lanes: str) -> None:
         """Write which lane of a row this is, and the shared memory in which the warps meet."""
-        self.line("lane = cuda.threadIdx.x")
-        self.line("lanes = cuda.blockDim.x")
+        self.line(f"lane = {lane}")
+        self.line(f"lanes = {lanes}")
         self.line(f"warp = lane // {WARP}")
         self.line(f"place = lane % {WARP}")
-        for each in self.kernel.passes:
-            for f in each.folds:
-                memory = MEMORY[self.total_of(f)[1]]
-                self.line(f"share_{f.name} = cuda.shared.array({WARP}, {memory})")
+        for f in folds:
+            memory = MEMORY[self.total_of(f)[1]]
+            self.line(f"share_{f.name} = cuda.shared.array({WARP}, {memory})")
+
+    def begin_folds(self, folds: Sequence[Fold]) -> None:
+        for f in folds:
+            self.line(f"{f.name} = {f.init}", f.loc)
+
+    def walk(self, each: Pass, fours: Fours | None, walk: Walk) -> None:
+        """Write a thread's way through the elements of a pass."""
+        *lines, last = self.kernel.inner
+        if each.body or each.folds:
+            with self.nested(lines):
+                self.prepare(each.body, last.name)
+                self.along(each, fours, walk)
+
+    def along(self, each: Pass, fours: Fours | None, walk: Walk) -> None:
+        """Write a thread's way along the innermost axis, by fours where there are any."""
+        axis = self.kernel.inner[-1]
+        if fours is None:
+            with self.strided(axis.name, walk.first(1), walk.stop, walk.lanes):
+                self.fold_element(each, axis.name)
+            return
+        start = walk.first(FOUR if fours.apart is None else 1)
+        with self.strided("quad", start, walk.stop, f"{FOUR} * {walk.lanes}"):
+            self.four(fours, each.body, each.folds)
 
     def fold_element(self, each: Pass, inner: str | None) -> None:
         """Write what is done at one element."""
@@ -101,22 +145,27 @@ class FoldWriter(FourWriter):
                 self.statements(stores)
 
     @contextmanager
-    def strided(self, axis: Axis, start: str, stop: str, step: str) -> Iterator[None]:
-        """Loop over an axis, each lane a part."""
-        self.line(f"{axis.name} = {start}")
-        with self.block(f"while {axis.name} < {stop}:"):
+    def strided(self, variable: str, start: str, stop: str, step: str) -> Iterator[None]:
+        """Loop from start to stop, each lane a part."""
+        self.line(f"{variable} = {start}")
+        with self.block(f"while {variable} < {stop}:"):
             yield
-            self.line(f"{axis.name} += {step}")
+            self.line(f"{variable} += {step}")
 
     # Rows: several lanes fold a row together, of a warp or of a block.
+
+    def row_sizes(self) -> tuple[Dim, ...]:
+        """Return how many rows there are, how many lines each has, and how long these are."""
+        (*lines, last), outer = self.kernel.inner, self.kernel.outer
+        return self.points(outer), self.points(lines), self.kernel.extent(last)
 
     def rows(self) -> None:
         kernel = self.kernel
         outer = kernel.outer
-        row = outer[0].name if len(outer) == 1 else "row"
-        count = product(tuple(map(kernel.extent, outer)))
-        with self.entry(Work.ROWS, (count, kernel.extent(kernel.inner[-1]))):
-            self.lanes()
+        row = self.row(outer)
+        with self.entry(Work.ROWS, self.row_sizes()):
+            folds = [f for each in kernel.passes for f in each.folds]
+            self.lanes(folds, "cuda.threadIdx.x", "cuda.blockDim.x")
             bodies = [each.body for each in kernel.passes]
             fours = self.neighbours(bodies, kernel.inner[-1], "stop")
             self.statements(kernel.once)
@@ -134,94 +183,65 @@ class FoldWriter(FourWriter):
                 self.line("first += cuda.gridDim.x * cuda.blockDim.y")
 
     def row_pass(self, each: Pass, fours: Fours | None) -> None:
-        *outer, last = self.kernel.inner
-        for f in each.folds:
-            self.line(f"{f.name} = {f.init}", f.loc)
-        if each.body or each.folds:
-            with self.nested(outer):
-                self.prepare(each.body, last.name)
-                self.along(each, last, fours)
+        self.begin_folds(each.folds)
+        self.walk(each, fours, ALONG_ROW)
         self.across_lanes(each.folds)
         self.guarded(each.after, "inside and lane == 0")
 
-    def along(self, each: Pass, axis: Axis, fours: Fours | None) -> None:
-        """Write a lane's walk along a row, by fours where elements lie together."""
-        if fours is None:
-            with self.strided(axis, "lane", "stop", "lanes"):
-                self.fold_element(each, axis.name)
-            return
-        with self.quads(f"{FOUR} * lane", "stop", f"{FOUR} * lanes"):
-            self.four(fours, each.body, each.folds)
-
-    @contextmanager
-    def quads(self, start: str, stop: str, step: str) -> Iterator[None]:
-        """Loop by fours, each lane a part."""
-        self.line(f"quad = {start}")
-        with self.block(f"while quad < {stop}:"):
-            yield
-            self.line(f"quad += {step}")
-
     # Columns: threads side by side have neighbouring columns, threads above one another share one.
+
+    def column_sizes(self) -> tuple[Dim, ...]:
+        """Return how many columns lie side by side, how often, and their lines and their depth."""
+        (*others, column), (*lines, last) = self.kernel.outer, self.kernel.inner
+        sizes = self.kernel.extent(column), self.points(lines), self.kernel.extent(last)
+        return (self.points(others), *sizes)
 
     def columns(self) -> None:
         kernel = self.kernel
         *others, column = kernel.outer
         moving = varying(kernel.row, column.name)
         steady = [s for s in kernel.row if s not in moving]
-        count = product(tuple(map(kernel.extent, others)))
-        sizes = (count, kernel.extent(column), kernel.extent(kernel.inner[0]))
-        with self.entry(Work.COLUMNS, sizes):
-            for tag in sorted({self.total_of(f)[1] for p in kernel.passes for f in p.folds}):
-                self.line(f"share_{tag} = cuda.shared.array({MOST_THREADS}, {MEMORY[tag]})")
+        with self.entry(Work.COLUMNS, self.column_sizes()):
+            self.share_by_dtype([f for each in kernel.passes for f in each.folds], MOST_THREADS)
             bodies = [each.body for each in kernel.passes]
-            single = bodies if len(kernel.inner) == 1 else []
-            fours = self.ahead(single, kernel.inner[0], "stop", "cuda.blockDim.y")
+            fours = self.ahead(bodies, kernel.inner[-1], "stop", "cuda.blockDim.y")
             self.statements(kernel.once)
             self.line("width = cuda.blockDim.x")
             self.line("lane = cuda.threadIdx.y * width + cuda.threadIdx.x")
-            row = others[0].name if len(others) == 1 else "row"
-            self.line(f"{row} = cuda.blockIdx.y")
-            with self.block(f"while {row} < {self.product(others)}:"):
+            row = self.row(others)
+            with self.strided(row, "cuda.blockIdx.y", self.product(others), "cuda.gridDim.y"):
                 self.decode(row, others)
                 self.guarded(steady, "lane == 0 and cuda.blockIdx.x == 0")
                 self.column_band(column, moving, fours)
-                self.line(f"{row} += cuda.gridDim.y")
+
+    def share_by_dtype(self, folds: Sequence[Fold], threads: int) -> None:
+        """Write the shared memory in which the threads of a column meet."""
+        for tag in sorted({self.total_of(f)[1] for f in folds}):
+            self.line(f"share_{tag} = cuda.shared.array({threads}, {MEMORY[tag]})")
 
     def column_band(self, column: Axis, moving: Sequence[Statement], fours: Fours) -> None:
         self.line("first = cuda.blockIdx.x * width")
         with self.block(f"while first < {column.size}:"):
-            self.line(f"inside = first + cuda.threadIdx.x < {column.size}")
-            self.line(f"{column.name} = minimum(first + cuda.threadIdx.x, {column.size} - 1)")
+            self.own_column(column)
             self.guarded(moving, "inside and cuda.threadIdx.y == 0")
-            self.line(f"stop = select(inside, {self.kernel.inner[0].size}, 0)")
+            self.line(f"stop = select(inside, {self.kernel.inner[-1].size}, 0)")
             for each in self.kernel.passes:
                 self.column_pass(each, fours)
             self.line("first += width * cuda.gridDim.x")
 
+    def own_column(self, column: Axis) -> None:
+        # Threads beside the last column go along: they fold and store nothing.
+        self.line(f"inside = first + cuda.threadIdx.x < {column.size}")
+        self.line(f"{column.name} = minimum(first + cuda.threadIdx.x, {column.size} - 1)")
+
     def column_pass(self, each: Pass, fours: Fours) -> None:
-        for f in each.folds:
-            self.line(f"{f.name} = {f.init}", f.loc)
-        if each.body or each.folds:
-            self.down(each, fours)
+        self.begin_folds(each.folds)
+        self.walk(each, fours, DOWN_COLUMN)
         self.widen(each.folds)
         for f in each.folds:
             self.down_columns(f)
         self.narrow(each.folds)
         self.guarded(each.after, "inside and cuda.threadIdx.y == 0")
-
-    def down(self, each: Pass, fours: Fours) -> None:
-        """Write a thread's walk down a column, by fours if it is a single loop."""
-        top, *rest = self.kernel.inner
-        if rest:
-            with (
-                self.strided(top, "cuda.threadIdx.y", "stop", "cuda.blockDim.y"),
-                self.nested(rest),
-            ):
-                self.fold_element(each, rest[-1].name)
-            return
-        self.prepare(each.body, top.name)
-        with self.quads("cuda.threadIdx.y", "stop", f"{FOUR} * cuda.blockDim.y"):
-            self.four(fours, each.body, each.folds)
 
     def down_columns(self, f: Fold) -> None:
         """Write what gives every thread of a column the fold over all of them."""
@@ -239,80 +259,3 @@ class FoldWriter(FourWriter):
             self.line("distance = distance // 2")
         self.line(f"{name} = {read(tag, f'{share}[cuda.threadIdx.x]')}")
         self.line("cuda.syncthreads()")
-
-    # Split: a fold of everything. A block folds a part; then one block folds the results of the
-    # parts, in their order, and does what follows. Each pass is two entries.
-
-    def split(self) -> None:
-        sizes = (product(tuple(map(self.kernel.extent, self.kernel.inner))),)
-        self.blocks = floordiv(sizes[0] + (PART - 1), PART)
-        for number, each in enumerate(self.kernel.passes):
-            if each.body or each.folds:
-                with self.entry(Work.PARTS, sizes):
-                    self.begin()
-                    self.take_kept(number, each.body, each.folds)
-                    self.part(each)
-            after = [*(self.kernel.row if number == 0 else ()), *each.after]
-            if after or each.folds:
-                with self.entry(Work.TOTAL, sizes):
-                    self.begin()
-                    self.total(number, each, after)
-
-    def begin(self) -> None:
-        self.lanes()
-        self.statements(self.kernel.once)
-
-    def part(self, each: Pass) -> None:
-        inner = self.kernel.inner
-        fours = self.neighbours([each.body], inner[0], "end") if len(inner) == 1 else None
-        self.line(f"begin = cuda.blockIdx.x * {PART}")
-        self.line(f"end = minimum(begin + {PART}, {self.product(inner)})")
-        for f in each.folds:
-            self.line(f"{f.name} = {f.init}", f.loc)
-        if fours is not None:
-            with self.quads(f"begin + {FOUR} * lane", "end", f"{FOUR} * lanes"):
-                self.four(fours, each.body, each.folds)
-        else:
-            element = inner[0].name if len(inner) == 1 else "row"
-            with self.strided(Axis(element, 0), "begin + lane", "end", "lanes"):
-                self.decode(element, inner)
-                self.fold_element(each, None)
-        self.across_lanes(each.folds)
-        if each.folds:
-            with self.block("if lane == 0:"):
-                for f in each.folds:
-                    tag = self.tags[f"part_{f.name}"]
-                    value = f"{f.name}_sum" if f.rounds else f.name
-                    self.line(f"part_{f.name}[cuda.blockIdx.x] = {written(tag, value)}")
-
-    def total(self, number: int, each: Pass, after: Sequence[Statement]) -> None:
-        if each.folds:
-            self.line(f"blocks = ({self.product(self.kernel.inner)} + {PART - 1}) // {PART}")
-            for f in each.folds:
-                self.line(f"{self.total_of(f)[0]} = {self.start(f)}", f.loc)
-            self.line("block = lane")
-            with self.block("while block < blocks:"):
-                for f in each.folds:
-                    name, tag = self.total_of(f)
-                    part = read(tag, f"part_{f.name}[block]")
-                    self.line(f"{name} = {f.step.format(acc=name, x=part)}", f.loc)
-                self.line("block += lanes")
-            self.together(each.folds)
-            self.narrow(each.folds)
-        self.take_kept(number, after, ())
-        self.guarded(after, "lane == 0")
-        kept = self.kernel.carried(number)
-        if kept:
-            with self.block("if lane == 0:"):
-                for name, tag in kept:
-                    self.line(f"kept_{name}[0] = {written(tag, name)}")
-
-    def take_kept(
-        self, number: int, statements: Sequence[Statement], folds: Sequence[Fold]
-    ) -> None:
-        """Write the reading of what earlier passes found."""
-        wanted = used(statements, folds)
-        for before in range(number):
-            for name, tag in self.kernel.carried(before):
-                if name in wanted:
-                    self.line(f"{name} = {read(tag, f'kept_{name}[0]')}")

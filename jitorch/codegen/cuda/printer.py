@@ -26,13 +26,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from jitorch.codegen.cuda.folds import FoldWriter
 from jitorch.codegen.cuda.fours import VECTORS, Fours
-from jitorch.codegen.cuda.launch import FOUR, SHARED, SQUARE, Work
-from jitorch.codegen.cuda.text import MEMORY
-from jitorch.codegen.kernel import Axis, Kernel, Layout, Load, Slot, Statement, Step
+from jitorch.codegen.cuda.launch import FOUR, ROOM, SHARED, SQUARE, Work
+from jitorch.codegen.cuda.parts import PartWriter
+from jitorch.codegen.cuda.text import MEMORY, Body
+from jitorch.codegen.kernel import Axis, Kernel, Layout, Load, Scratch, Slot, Statement
 from jitorch.codegen.writer import lies_across
-from jitorch.ir.dims import Dim, product
+from jitorch.ir.dims import Dim
 from jitorch.ir.types import BY_TAG
 
 # Elements of a square in shared memory: a column more than it has, so that the elements of a column
@@ -42,11 +42,15 @@ _TURNED = SQUARE * (SQUARE + 1)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A function to launch: `work` and `sizes` give the shape of the launch."""
+    """A function to launch.
+
+    `late` tells that only sizes of run time say whether there is anything to launch: it is compiled
+    when it is first met.
+    """
 
     name: str
     work: Work
-    sizes: tuple[Dim, ...]
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,9 @@ class CudaSource:
     """A kernel as source.
 
     entries  what to launch, one after another
-    slots    what the entries take, all of them the same: pointers, then ints and floats
-    blocks   how many elements working memory has that is "per block" (`Scratch`)
+    sizes    those that, with the work of an entry, give the shape of its launch
+    slots    what the entries take, all of them the same: pointers, of which those to working memory
+             are the last, then ints and floats
     vectors  None, or what has to be known for the last argument, `vectors`: it is 1 if all pointers
              are multiples of 16 and these strides (numbers, or names of slots) multiples of four,
              else 0
@@ -64,8 +69,8 @@ class CudaSource:
     name: str
     text: str
     entries: tuple[Entry, ...]
+    sizes: tuple[Dim, ...]
     slots: tuple[Slot, ...]
-    blocks: Dim
     vectors: tuple[int | str, ...] | None
 
     @property
@@ -84,25 +89,16 @@ def source(kernel: Kernel) -> CudaSource:
     """Return the source of a kernel that was scheduled for GPUs."""
     writer = _Writer(kernel)
     writer.write()
-    slots = tuple(s for s in kernel.slots if not isinstance(s.source, Step))
-    entries = [Body(work, sizes, tuple(lines)) for work, sizes, lines in writer.entries]
-    return assembled("fused", entries, slots, writer.blocks, writer.vectors)
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """The lines of an entry, and the shape of its launch."""
-
-    work: Work
-    sizes: tuple[Dim, ...]
-    lines: tuple[str, ...]
+    in_parts = any(body.work in ROOM for body in writer.entries)
+    slots = tuple(s for s in kernel.slots if in_parts or not isinstance(s.source, Scratch))
+    return assembled("fused", writer.entries, writer.sizes, slots, writer.vectors)
 
 
 def assembled(
     kind: str,
     bodies: Sequence[Body],
+    sizes: tuple[Dim, ...],
     slots: tuple[Slot, ...],
-    blocks: Dim = 0,
     vectors: tuple[int | str, ...] | None = None,
 ) -> CudaSource:
     """Return the source made of the bodies of its entries, named for its text."""
@@ -111,24 +107,24 @@ def assembled(
     texts = ["\n".join(body.lines) for body in bodies]
     name = f"{kind}_{hashlib.sha256('|'.join([head, *texts]).encode()).hexdigest()[:12]}"
     entries = tuple(
-        Entry(f"{name}_{i}" if len(bodies) > 1 else name, body.work, body.sizes)
+        Entry(f"{name}_{i}" if len(bodies) > 1 else name, body.work, body.late)
         for i, body in enumerate(bodies)
     )
     functions = [f"def {e.name}({head}):\n{t}\n" for e, t in zip(entries, texts, strict=True)]
-    return CudaSource(name, "\n\n".join(functions), entries, slots, blocks, vectors)
+    return CudaSource(name, "\n\n".join(functions), entries, sizes, slots, vectors)
 
 
-class _Writer(FoldWriter):
-    """Writes the layouts without folds; `FoldWriter` has the others."""
+class _Writer(PartWriter):
+    """Writes the layouts without folds; those it derives from have the others."""
 
     def write(self) -> None:
         layouts = {
             Layout.FLAT: self.flat,
             Layout.TILES: self.tiles,
             Layout.BLOCKS: self.squares,
-            Layout.ROWS: self.rows,
-            Layout.COLUMNS: self.columns,
-            Layout.SPLIT: self.split,
+            Layout.ROWS: self.folded_rows,
+            Layout.SPLIT: self.folded_rows,  # a fold of everything is one row
+            Layout.COLUMNS: self.folded_columns,
         }
         layouts[self.kernel.layout]()
 
@@ -146,9 +142,8 @@ class _Writer(FoldWriter):
     def tiles(self) -> None:
         (only,) = self.kernel.passes
         (axis,), outer = self.kernel.inner, self.kernel.outer
-        row = outer[0].name if len(outer) == 1 else "row"
-        lines = product(tuple(map(self.kernel.extent, outer)))
-        with self.entry(Work.LINES, (lines, self.kernel.extent(axis))):
+        row = self.row(outer)
+        with self.entry(Work.LINES, (self.points(outer), self.kernel.extent(axis))):
             fours = self.fours(only.body, axis)
             self.statements(self.kernel.once)
             self.line(f"{row} = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y")
@@ -175,9 +170,8 @@ class _Writer(FoldWriter):
         (axis,) = self.kernel.inner
         *others, high = self.kernel.outer
         extents = tuple(self.kernel.extent(a) for a in (high, axis))
-        count = product(tuple(map(self.kernel.extent, others)))
         turned = self.turned(only.body, high, axis)
-        with self.entry(Work.SQUARES, (count, *extents)):
+        with self.entry(Work.SQUARES, (self.points(others), *extents)):
             for s, name in turned.items():
                 memory = MEMORY[self.tags[s.pointer]]
                 self.line(f"{name} = cuda.shared.array({_TURNED}, {memory})")

@@ -1,7 +1,8 @@
 """Running on a GPU: machine code from the cache or the compiler, loaded through CuPy, and launches.
 
 A launch packs its arguments into a buffer of eight bytes each and makes one call of the driver, on
-CuPy's current stream, and does not wait. All that can be done once is done when the program is made.
+CuPy's current stream, and does not wait. All that can be done once is done when the program is made,
+or when sizes are met: an entry that other sizes may never need is compiled and loaded then.
 Who loads CuPy, and finds that there is a driver and a GPU, hands the module to `Gpu`.
 """
 
@@ -24,8 +25,10 @@ from jitorch.codegen import cache
 from jitorch.codegen.cuda import compiled, launch
 from jitorch.codegen.cuda.launch import Shape
 from jitorch.codegen.cuda.printer import CudaSource, Entry
+from jitorch.codegen.kernel import Scratch
 from jitorch.cuda import adapter
 from jitorch.cuda.faults import Faults
+from jitorch.ir.types import BY_TAG
 
 # Of cuLaunchKernel's `extra`: a buffer with the arguments, its size, and the end of the list.
 _BUFFER, _SIZE, _END = 1, 2, 0
@@ -49,8 +52,8 @@ class Machine(Protocol):
     def is_current(self) -> bool:
         """Whether it is the current one."""
 
-    def load(self, source: CudaSource) -> Sequence[Any]:
-        """Return a handle for each entry."""
+    def load(self, source: CudaSource, entry: Entry) -> Any:
+        """Return a handle for an entry."""
 
     def address(self, array: Any) -> int:
         """Return where the first element of an array is."""
@@ -107,15 +110,12 @@ class Gpu:
         """Whether it is the current one."""
         return bool(self._current() == self.index)
 
-    def load(self, source: CudaSource) -> list[int]:
-        """Return the driver's handle for each entry."""
-        handles = []
-        for entry in source.entries:
-            module = self.xp.cuda.function.Module()
-            module.load(binary(source, entry.name, self.capability))
-            self._modules.append(module)
-            handles.append(int(module.get_function(entry.name).ptr))
-        return handles
+    def load(self, source: CudaSource, entry: Entry) -> int:
+        """Return the driver's handle for an entry."""
+        module = self.xp.cuda.function.Module()
+        module.load(binary(source, entry.name, self.capability))
+        self._modules.append(module)
+        return int(module.get_function(entry.name).ptr)
 
     def address(self, array: Any) -> int:
         """Return where the first element of an array is."""
@@ -174,18 +174,19 @@ class Capture:
 class Kernel:
     """A kernel that can be launched: `kernel(sizes, pointers, numbers)`.
 
-    `sizes` are those that shape each entry's launch; `pointers` are addresses and `numbers` the ints
-    and floats, in the order of the source's slots.
+    `sizes` are those that shape the launches; `pointers` are addresses and `numbers` the ints and
+    floats, in the order of the source's slots. Working memory is the kernel's own affair.
     """
 
     def __init__(self, machine: Machine, source: CudaSource) -> None:
         self.source = source
         self.machine = machine
-        self.functions = machine.load(source)
+        load = functools.cache(functools.partial(machine.load, source))
+        for entry in source.entries:
+            if not entry.late:
+                load(entry)
         # Looked up by each call.
-        self.starts = functools.lru_cache(1024)(
-            functools.partial(_starts, source.entries, self.functions)
-        )
+        self.starts = functools.lru_cache(1024)(functools.partial(_starts, source, load))
         tags = [slot.tag for slot in source.slots] + ["int"] * (source.vectors is not None)
         self.arguments = Arguments("".join("d" if tag == "float" else "q" for tag in tags))
         first = sum(slot.pointer for slot in source.slots)
@@ -198,13 +199,15 @@ class Kernel:
         self, sizes: Sequence[Sequence[int]], pointers: Sequence[int], numbers: Sequence[Any]
     ) -> None:
         starts = self.starts(sizes)
-        if not starts:
+        if not starts.launches:
             return
-        words = [*pointers, *numbers]
+        memory = self.machine.xp.empty(starts.room, "u1") if starts.room else None
+        first = 0 if memory is None else self.machine.address(memory)
+        words = [*pointers, *(first + place for place in starts.scratch), *numbers]
         if self.source.vectors is not None:
             words.append(self.vectors(pointers, numbers))
         self.arguments.pack(words)
-        for function, shape in starts:
+        for function, shape in starts.launches:
             self.machine.launch(function, shape, self.arguments)
 
     def vectors(self, pointers: Sequence[int], numbers: Sequence[Any]) -> int:
@@ -222,13 +225,27 @@ class Kernel:
         return 1
 
 
-def _starts(
-    entries: Sequence[Entry], functions: Sequence[Any], sizes: Sequence[Sequence[int]]
-) -> list[tuple[Any, Shape]]:
-    """Return the entries to start, with their shapes, those left out that have nothing to do."""
-    shapes = [launch.SHAPES[e.work](*each) for e, each in zip(entries, sizes, strict=True)]
-    pairs = zip(functions, shapes, strict=True)
-    return [(function, shape) for function, shape in pairs if not launch.is_empty(shape)]
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    """What sizes ask for: functions to launch, and where in so many bytes working memory lies."""
+
+    launches: Sequence[tuple[Any, Shape]]
+    scratch: Sequence[int]
+    room: int
+
+
+def _starts(source: CudaSource, load: Callable[[Entry], Any], sizes: Sequence[int]) -> _Starts:
+    """Return what to start for some sizes; entries that have nothing to do are not even loaded."""
+    shapes = [(entry, launch.SHAPES[entry.work](*sizes)) for entry in source.entries]
+    launches = [(load(entry), shape) for entry, shape in shapes if not launch.is_empty(shape)]
+    parts, points = launch.room((entry.work for entry in source.entries), sizes)
+    scratch, room = [], 0
+    for slot in source.slots:
+        if isinstance(slot.source, Scratch):
+            scratch.append(room)
+            size = BY_TAG[slot.tag].itemsize * (parts if slot.source.per_block else points)
+            room += size + -size % _WIDEST
+    return _Starts(launches, scratch, room)
 
 
 # Machine code.

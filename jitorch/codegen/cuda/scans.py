@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jitorch.codegen.cuda.launch import LINE_PART, WARP, Work
-from jitorch.codegen.cuda.printer import Body, CudaSource, assembled
-from jitorch.codegen.cuda.text import MEMORY, read, written
+from jitorch.codegen.cuda.printer import CudaSource, assembled
+from jitorch.codegen.cuda.text import MEMORY, Body, read, written
 from jitorch.codegen.kernel import Input, Output, Scratch, Size, Slot
 from jitorch.codegen.lines import SYMBOLS, carried_in, lines_of
 from jitorch.ir.core import Op
-from jitorch.ir.dims import Dim, floordiv
+from jitorch.ir.dims import Dim
 from jitorch.ir.opdef import OPS, Scan
 from jitorch.ir.types import DType, TensorType
 
@@ -39,19 +39,22 @@ def scan_source(op: Op) -> CudaSource:
     ]
     if lines.inner == 1 and scan.joins(t.dtype):
         slots.insert(2, Slot("p_totals", writer.carry, Scratch(True), True))
-        functions = [
-            (Work.LINE_PARTS, writer.parts()),
-            (Work.LINE_TOTALS, writer.totals()),
-            (Work.LINE_FOLDS, writer.folds()),
+        whole = not isinstance(lines.size, int) or lines.size <= LINE_PART
+        entries = [
+            _body(Work.LINE_PARTS, writer.parts(), late=whole),
+            _body(Work.LINE_TOTALS, writer.totals(), late=whole),
+            _body(Work.LINE_FOLDS, writer.folds()),
         ]
         sizes: tuple[Dim, ...] = (lines.count, lines.size)
     else:
         slots.append(Slot("size_inner", "int", Size(lines.inner)))
-        functions = [(Work.EACH, writer.threads())]
+        entries = [_body(Work.EACH, writer.threads())]
         sizes = (lines.count,)
-    entries = [Body(work, sizes, tuple("    " + line for line in text)) for work, text in functions]
-    blocks = lines.count * floordiv(lines.size + (LINE_PART - 1), LINE_PART)
-    return assembled("scan", entries, tuple(slots), blocks)
+    return assembled("scan", entries, sizes, tuple(slots))
+
+
+def _body(work: Work, text: Iterator[str], late: bool = False) -> Body:
+    return Body(work, tuple("    " + line for line in text), late)
 
 
 class _Writer:

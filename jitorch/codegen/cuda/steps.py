@@ -5,7 +5,7 @@
         size_n = x.shape[0]
         size_m = x.shape[1]
         y = empty((size_n, size_m), dtype_f32)
-        fused_844e97b2c3ac(((size_n, size_m),), (address(x), address(y)), (size_n, size_m))
+        fused_844e97b2c3ac((size_n, 1, size_m), (address(x), address(y)), (size_n, size_m))
         return [y]
 
 As for the CPU (`codegen/plan.py`), control flow is Python's, and views and library ops are the ops'
@@ -31,7 +31,7 @@ from jitorch.codegen.strides import makers
 from jitorch.cuda import diagnosis
 from jitorch.cuda.faults import Faults
 from jitorch.ir.core import Graph, Op, Value
-from jitorch.ir.types import BY_TAG, TensorType
+from jitorch.ir.types import TensorType
 
 if TYPE_CHECKING:
     from jitorch.codegen.facts import Facts
@@ -78,7 +78,7 @@ class Program:
 
 
 def compile_graph(graph: Graph, machines: Machines) -> Program:
-    """Return the program of a fused graph, its kernels loaded.
+    """Return the program of a fused graph, its kernels loaded: all that any sizes launch.
 
     `machines` has what runs the kernels of each device. All other devices are main memory, where
     NumPy computes op by op. The program runs while the first machine's GPU is the current one.
@@ -145,12 +145,11 @@ class _Steps:
         for name, v in zip(results, op.outputs, strict=True):
             plan.line(f"{name} = empty({self.shape(plan, v)}, {self.dtype(plan, v)})")
         kernel = self.loaded(plan, source)
-        words = {
-            slot.name: self.word(plan, op, source, slot, operands, results) for slot in source.slots
-        }
-        pointers = [words[slot.name] for slot in source.slots if slot.pointer]
-        numbers = [words[slot.name] for slot in source.slots if not slot.pointer]
-        sizes = [_tuple([plan.size(d) for d in entry.sizes]) for entry in source.entries]
+        given = [s for s in source.slots if not isinstance(s.source, Scratch)]
+        words = {slot.name: self.word(plan, op, slot, operands, results) for slot in given}
+        pointers = [words[slot.name] for slot in given if slot.pointer]
+        numbers = [words[slot.name] for slot in given if not slot.pointer]
+        sizes = [plan.size(d) for d in source.sizes]
         plan.line(f"{kernel}({_tuple(sizes)}, {_tuple(pointers)}, {_tuple(numbers)})")
 
     def loaded(self, plan: GpuPlanWriter, source: CudaSource) -> str:
@@ -175,7 +174,6 @@ class _Steps:
         self,
         plan: PlanWriter,
         op: Op,
-        source: CudaSource,
         slot: Slot,
         operands: Sequence[str],
         results: Sequence[str],
@@ -193,11 +191,6 @@ class _Steps:
                 t = op.inputs[index].type
                 assert isinstance(t, TensorType)
                 return f"{operands[index]}.strides[{dim}] // {t.dtype.itemsize}"
-            case Scratch(per_block):
-                name = plan.names.own("scratch")
-                count = plan.size(source.blocks) if per_block else "1"
-                plan.line(f"{name} = empty({count}, {plan.dtype(BY_TAG[slot.tag])})")
-                return f"address({name})"
             case Fault():
                 return self.place(plan, slot.source)
         raise AssertionError(slot)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from jitorch.codegen.cuda.launch import Work
 from jitorch.codegen.kernel import Axis, Kernel, Load, Store
 from jitorch.codegen.writer import SourceWriter
-from jitorch.ir.dims import Dim
+from jitorch.ir.dims import Dim, product
 
 # The type of elements in memory, by dtype. A bool is a byte.
 MEMORY = {
@@ -24,6 +25,15 @@ MEMORY = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The lines of an entry, and what they do. `late` tells that sizes may leave nothing to do."""
+
+    work: Work
+    lines: tuple[str, ...]
+    late: bool = False
+
+
 class CudaWriter(SourceWriter):
     """Writes entries, one after another; each has lines of its own."""
 
@@ -31,16 +41,17 @@ class CudaWriter(SourceWriter):
         super().__init__()
         self.kernel = kernel
         self.tags = {slot.name: slot.tag for slot in kernel.slots}
-        self.entries: list[tuple[Work, tuple[Dim, ...], list[str]]] = []
+        self.sizes: tuple[Dim, ...] = ()  # of all entries
+        self.entries: list[Body] = []
         self.taken: set[str] = set()
-        self.blocks: Dim = 0  # parts of a fold that is split
 
     @contextmanager
-    def entry(self, work: Work, sizes: tuple[Dim, ...]) -> Iterator[None]:
+    def entry(self, work: Work, sizes: tuple[Dim, ...], late: bool = False) -> Iterator[None]:
         """Write one more function."""
         self.lines, self.offsets, self.count, self.taken = [], {}, 0, set()
-        self.entries.append((work, sizes, self.lines))
+        self.sizes = sizes
         yield
+        self.entries.append(Body(work, tuple(self.lines), late))
 
     # Memory. Inside a kernel half is held in single, and a bool is one.
 
@@ -67,8 +78,16 @@ class CudaWriter(SourceWriter):
         return name
 
     def product(self, axes: Sequence[Axis]) -> str:
-        """Return the number of points of some axes."""
+        """Return the text of the number of points of some axes."""
         return " * ".join(str(a.size) for a in axes) or "1"
+
+    def points(self, axes: Sequence[Axis]) -> Dim:
+        """Return the number of points of some axes."""
+        return product(tuple(map(self.kernel.extent, axes)))
+
+    def row(self, axes: Sequence[Axis]) -> str:
+        """Return the variable that counts the points of some axes."""
+        return axes[0].name if len(axes) == 1 else "row"
 
 
 def read(tag: str, element: str) -> str:

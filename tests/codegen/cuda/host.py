@@ -85,24 +85,26 @@ def run_kernel(
     results = []
     for v in op.outputs:
         assert isinstance(v.type, TensorType)
-        shape = tuple(evaluate(d, env) for d in v.type.shape)
-        results.append(np.empty(shape, v.type.dtype.numpy))
-    arguments = [argument(slot, made, inputs, results, env) for slot in made.slots]
+        extents = tuple(evaluate(d, env) for d in v.type.shape)
+        results.append(np.empty(extents, v.type.dtype.numpy))
+    sizes = [evaluate(d, env) for d in made.sizes]
+    room = launch.room((entry.work for entry in made.entries), sizes)
+    arguments = [argument(slot, room, inputs, results, env) for slot in made.slots]
     if made.vectors is not None:
         # Arrays of the simulator are aligned as it likes; sizes and strides decide.
         numbers = dict(zip((s.name for s in made.slots), arguments, strict=True))
         strides = [numbers[s] if isinstance(s, str) else s for s in made.vectors]
         arguments.append(int(all(s % 4 == 0 for s in strides)))
     for entry in made.entries:
-        blocks = launch.SHAPES[entry.work](*(evaluate(d, env) for d in entry.sizes))
-        if not launch.is_empty(blocks):
-            start(made, entry.name, blocks, arguments)
+        shape = launch.SHAPES[entry.work](*sizes)
+        if not launch.is_empty(shape):
+            start(made, entry.name, shape, arguments)
     return results
 
 
 def argument(
     slot: Slot,
-    made: CudaSource,
+    room: tuple[int, int],
     inputs: Sequence[Any],
     results: Sequence[Any],
     env: dict[str, int],
@@ -119,8 +121,8 @@ def argument(
         case Stride(index, dim):
             return np.int64(inputs[index].strides[dim] // inputs[index].itemsize)
         case Scratch(per_block):
-            count = evaluate(made.blocks, env) if per_block else 1
-            return Memory(np.empty(count, BY_TAG[slot.tag].numpy))
+            parts, points = room
+            return Memory(np.empty(parts if per_block else points, BY_TAG[slot.tag].numpy))
         case Fault():
             return Memory(np.full(2, -1))
     raise AssertionError(slot)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jitorch.codegen.cuda.launch import Shape
-from jitorch.codegen.cuda.printer import CudaSource
+from jitorch.codegen.cuda.printer import CudaSource, Entry
 from jitorch.codegen.cuda.runtime import Arguments, Capture
 from jitorch.cuda.faults import Faults
 from jitorch.ir.types import BY_TAG
@@ -68,8 +68,8 @@ class Simulated:
         self.faults = Faults(_allocate)
         self.launches: list[tuple[str, Shape, tuple[Any, ...]]] = []
 
-    def load(self, source: CudaSource) -> Sequence[Any]:
-        return [(source, entry.name) for entry in source.entries]
+    def load(self, source: CudaSource, entry: Entry) -> Any:
+        return source, entry.name
 
     def address(self, array: Any) -> int:
         return int(array.ctypes.data)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from jitorch.codegen.cuda import folds, launch, primitives, scans
+from jitorch.codegen.cuda import folds, launch, parts, primitives, scans
 from jitorch.ir.types import from_numpy_dtype
 
 _NUMPY = {
@@ -121,9 +121,15 @@ def small_blocks(patch: pytest.MonkeyPatch) -> None:
         "SQUARE_ROWS": 2,
         "MOST_BLOCKS": 3,
         "PART": 320,
+        "PART_ROWS": 24,
         "LINE_PART": 160,
     }
-    for module in (launch, folds, scans):
+    for module in (launch, folds, parts, scans):
         for name, value in sizes.items():
             if hasattr(module, name):
                 patch.setattr(module, name, value)
+
+
+def all_in_parts(patch: pytest.MonkeyPatch) -> None:
+    """Cut the folds of all sizes in parts."""
+    patch.setattr(launch, "is_cut", lambda points, elements, lanes: elements > 0)

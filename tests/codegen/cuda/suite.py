@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from jitorch.codegen.cuda.compiled import units
+from jitorch.codegen.cuda.launch import Work
 from jitorch.errors import JitorchError
 from jitorch.ir.core import Graph
 from jitorch.ir.opdef import OPS, OpDef, result_types
+from jitorch.ir.parser import parse
+from jitorch.ir.rebuild import substitute_dims
 from jitorch.ir.types import BY_TAG, DType, TensorType
 from jitorch.passes.decompose import decompose
 from jitorch.passes.fuse import fuse
@@ -222,6 +226,52 @@ LAYOUTS = {
 }
 
 
+# Folds of which much is to be kept in order where they are cut in parts: several results of a point,
+# what is known before the folds, several lines.
+FOLDS = {
+    "centred": """
+        graph @f(%x: f32[n, m], %w: f32[n, 1], %count: int) {
+          %k: f32[] = cast(%count) {dtype=f32}
+          %e: f32[n, 1] = exp(%w)
+          %s: f32[n, 1] = sum(%x) {dim=(1,), keepdim=True}
+          %a: f32[n, 1] = div(%s, %k)
+          %c: f32[n, m] = sub(%x, %a)
+          %q: f32[n, m] = square(%c)
+          %v: f32[n, 1] = sum(%q) {dim=(1,), keepdim=True}
+          %y: f32[n, m] = mul(%c, %e)
+          return %e, %a, %v, %y
+        }""",
+    "batch_norm": """
+        graph @f(%x: f32[n, 3, m], %w: f32[3, 1], %count: int) {
+          %k: f32[] = cast(%count) {dtype=f32}
+          %s: f32[1, 3, 1] = sum(%x) {dim=(0, 2), keepdim=True}
+          %a: f32[1, 3, 1] = div(%s, %k)
+          %c: f32[n, 3, m] = sub(%x, %a)
+          %q: f32[n, 3, m] = square(%c)
+          %v: f32[1, 3, 1] = sum(%q) {dim=(0, 2), keepdim=True}
+          %d: f32[n, 3, m] = mul(%c, %w)
+          %y: f32[n, 3, m] = sub(%d, %v)
+          return %y, %v
+        }""",
+    "smallest": """
+        graph @f(%x: f32[n, m]) {
+          %c: i64[m] = argmin(%x) {dim=0, keepdim=False}
+          %r: i64[n] = argmin(%x) {dim=1, keepdim=False}
+          return %c, %r
+        }""",
+    "column_sum": """
+        graph @f(%x: f32[n, m]) {
+          %s: f32[m] = sum(%x) {dim=(0,), keepdim=False}
+          return %s
+        }""",
+    "sum_between": """
+        graph @f(%x: f32[n, 3, m, 4]) {
+          %s: f32[3, 4] = sum(%x) {dim=(0, 2), keepdim=False}
+          return %s
+        }""",
+}
+
+
 def running(name: str, tag: str, dim: int) -> str:
     return f"""
         graph @f(%x: {tag}[n, m]) {{
@@ -337,8 +387,19 @@ GRAPHS = {
     **{f"everything_{tag}": folds(tag, "0, 1") for tag in ("bool", "i16")},
     **SCANS,
     **LAYOUTS,
+    **FOLDS,
     **PICKS,
 }
+
+
+def sized(name: str, **sizes: int) -> Graph:
+    """Return a graph of the suite, prepared for these sizes, or for all where none are given."""
+    return prepared(substitute_dims(parse(GRAPHS[name]), sizes))
+
+
+def works(name: str) -> set[Work]:
+    """Return what the entries of a graph's kernels do."""
+    return {unit.entry.work for unit in units(sized(name))}
 
 
 def prepared(graph: Graph) -> Graph:

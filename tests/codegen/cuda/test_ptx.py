@@ -11,6 +11,7 @@ import pytest
 import jitorch as jt
 from jitorch.codegen.cuda import toolkit
 from jitorch.codegen.cuda.compiled import Unit, cubin, ptx, units
+from jitorch.codegen.cuda.launch import Work
 from jitorch.errors import TypeMismatch
 from jitorch.ir.parser import parse
 from tests.codegen.cuda import suite
@@ -38,18 +39,41 @@ def test_every_kernel_compiles_and_assembles(name: str) -> None:
         assert cubin(unit.source, unit.name, CC).startswith(b"\x7fELF")
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "m", "width"),
+    [
+        ("softmax", 64, 1_000_000, "v4.f32"),
+        ("layer_norm", 64, 1_000_000, "v4.f32"),
+        ("batch_norm", 64, 3136, "v4.f32"),
+        ("half", 8, 1_000_000, "v4.u16"),
+        ("column_sum", 1_000_000, 32, "f32"),
+        ("softmax_of_columns", 1_000_000, 64, "f32"),
+    ],
+)
+def test_folds_in_parts_of_known_sizes(name: str, n: int, m: int, width: str) -> None:
+    for unit in units(suite.sized(name, n=n, m=m)):
+        made = unit.text("ptx", CC)
+        assert cubin(unit.source, unit.name, CC).startswith(b"\x7fELF")
+        assert ".local" not in made
+        if unit.entry.work in (Work.ROW_PARTS, Work.COLUMN_PARTS):
+            assert f"ld.global.{width}" in made
+        else:
+            assert unit.entry.work in (Work.ROW_TOTALS, Work.COLUMN_TOTALS)
+
+
 @pytest.mark.parametrize("cc", [(7, 5), (8, 0), (10, 0), (12, 0)])
 def test_other_capabilities(cc: tuple[int, int]) -> None:
-    (unit,) = all_units("softmax")
+    unit, *_ = all_units("softmax")
     assert f".target sm_{cc[0]}{cc[1]}" in unit.text("ptx", cc)
     assert cubin(unit.source, unit.name, cc)
 
 
 def test_blocks_of_1024_threads_have_registers_enough() -> None:
-    (unit,) = all_units("softmax")
-    assert ".maxntid 1024, 1, 1" in unit.text("ptx", CC)
-    (unit,) = all_units("chain")
-    assert ".maxntid 256, 1, 1" in unit.text("ptx", CC)
+    whole, part, total, *_ = all_units("softmax")
+    for unit in (whole, total):
+        assert ".maxntid 1024, 1, 1" in unit.text("ptx", CC)
+    for unit in (part, *all_units("chain")):
+        assert ".maxntid 256, 1, 1" in unit.text("ptx", CC)
 
 
 @pytest.mark.parametrize("name", ["softmax", "layer_norm", "loss"])
@@ -82,7 +106,7 @@ def test_folds_shuffle_and_use_no_atomics() -> None:
 
 
 def test_nothing_is_called_or_spilled() -> None:
-    for name in suite.LAYOUTS:
+    for name in (*suite.LAYOUTS, *suite.FOLDS):
         assert "call" not in text(name), name
         assert ".local" not in text(name), name
 

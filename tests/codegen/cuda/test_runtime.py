@@ -92,27 +92,43 @@ def test_a_launch_is_one_call_with_packed_arguments(gpu: Gpu) -> None:
     x = np.zeros((5, 300), np.float32)
     (y,) = program.run([x])
     assert gpu.capability == (9, 0)
-    assert gpu.xp.loaded == [program.sources[0].name.encode()]
+    assert gpu.xp.loaded == [program.sources[0].entries[0].name.encode()]
     ((*call, packed),) = gpu.xp.started
     assert call == [1000, 5, 1, 1, 128, 1, 1, 0, 77, 0]
-    *words, vectors = struct.unpack("=5q", packed)
-    assert words == [x.ctypes.data, y.ctypes.data, 5, 300]
+    *words, vectors = struct.unpack("=9q", packed)
+    assert words == [x.ctypes.data, y.ctypes.data, 0, 0, 0, 0, 5, 300]
     assert vectors == int((x.ctypes.data | y.ctypes.data) % 16 == 0)
 
 
 def test_nothing_is_launched_for_nothing(gpu: Gpu) -> None:
     program = compile_graph(fused("softmax"), {"cpu": gpu})
-    (y,) = program.run([np.zeros((0, 3), np.float32)])
-    assert y.shape == (0, 3)
+    for m in (3, 1_000_000):
+        (y,) = program.run([np.zeros((0, m), np.float32)])
+        assert y.shape == (0, m)
     assert gpu.xp.started == []
+    assert len(gpu.xp.loaded) == 1
 
 
 def test_entries_are_launched_in_order_on_shared_memory(gpu: Gpu) -> None:
     program = compile_graph(fused("softmax_of_everything"), {"cpu": gpu})
-    program.run([np.zeros((100, 300), np.float32)])
-    assert [call[0] for call in gpu.xp.started] == [1000, 1001, 1002, 1003, 1004]
-    assert [call[1] for call in gpu.xp.started] == [2, 1, 2, 1, 2]
-    assert len({call[-1] for call in gpu.xp.started}) == 1
+    program.run([np.zeros((100, 3000), np.float32)])
+    assert [call[0] for call in gpu.xp.started] == [1001, 1002, 1003, 1004, 1005]
+    assert [call[1] for call in gpu.xp.started] == [37, 1, 37, 1, 37]
+    (packed,) = {call[-1] for call in gpu.xp.started}
+    *pointers, size, _vectors = struct.unpack("=8q", packed)
+    assert size == 300_000
+    first, *others = pointers[2:]  # of 37 float32, 37 float64, and one float32 each
+    assert [pointer - first for pointer in others] == [160, 464, 480]
+
+
+def test_what_sizes_do_not_need_is_not_loaded(gpu: Gpu) -> None:
+    program = compile_graph(fused("column_sum"), {"cpu": gpu})
+    whole, *parts = (entry.name.encode() for entry in program.sources[0].entries)
+    program.run([np.zeros((100, 3), np.float32)])
+    assert gpu.xp.loaded == [whole]
+    for n in (100_000, 200_000, 100_000):
+        program.run([np.zeros((n, 3), np.float32)])
+    assert gpu.xp.loaded == [whole, *parts]
 
 
 def test_one_kernel_serves_all_ops_of_its_text(gpu: Gpu) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from jitorch.codegen.cuda import launch, primitives, toolkit
 from jitorch.codegen.cuda.launch import SHAPES, WARP, Shape, Work
-from jitorch.codegen.cuda.printer import source
+from jitorch.codegen.cuda.printer import CudaSource, source
 from jitorch.codegen.kernel import Kernel
 from jitorch.codegen.loops import GPU
 from jitorch.codegen.schedule import schedule
@@ -22,18 +22,34 @@ from tests.codegen.cuda import suite
 from tests.conftest import Golden
 
 
-def kernel_of(name: str) -> Kernel:
-    (op,) = suite.prepared(parse(suite.LAYOUTS[name])).ops("fused")
+def kernel_of(name: str, **sizes: int) -> Kernel:
+    (op,) = suite.sized(name, **sizes).ops("fused")
     return schedule(op, habits=GPU)
 
 
-@pytest.mark.parametrize(
-    "name", ["broadcast", "half", "transposed", "softmax", "softmax_of_columns", "loss"]
-)
+def shown(made: CudaSource) -> str:
+    entries = [f"{e.name}: {e.work.value}{', late' * e.late}" for e in made.entries]
+    return "\n".join([*entries, "", made.text])
+
+
+@pytest.mark.parametrize("name", ["broadcast", "half", "transposed"])
 def test_source(name: str, golden: Golden) -> None:
-    made = source(kernel_of(name))
-    entries = [f"{e.name}: {e.work.value} {', '.join(map(str, e.sizes))}" for e in made.entries]
-    golden(f"{name}.txt", "\n".join([*entries, "", made.text]))
+    golden(f"{name}.txt", shown(source(kernel_of(name))))
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "m"),
+    [
+        ("softmax", 16_384, 4096),
+        ("softmax_of_columns", 8192, 4096),
+        ("column_sum", 1_000_000, 32),
+        ("centred", 64, 1_000_000),
+        ("channel_sum", 64, 3136),
+        ("loss", 100, 300),
+    ],
+)
+def test_source_for_sizes(name: str, n: int, m: int, golden: Golden) -> None:
+    golden(f"{name}.txt", shown(source(kernel_of(name, n=n, m=m))))
 
 
 def test_a_kernel_is_named_for_its_text_which_has_no_directories() -> None:
@@ -64,19 +80,25 @@ def test_shapes() -> None:
     assert SHAPES[Work.ELEMENTS](64_000_000) == Shape((62_500, 1), (256, 1))
     assert SHAPES[Work.LINES](8192, 4096) == Shape((4, 8192), (256, 1))
     assert SHAPES[Work.LINES](1000, 3) == Shape((1, 4), (1, 256))
-    assert SHAPES[Work.ROWS](16_384, 4096) == Shape((16_384, 1), (256, 1))
-    assert SHAPES[Work.ROWS](64, 1_000_000) == Shape((64, 1), (1024, 1))
-    assert SHAPES[Work.ROWS](1000, 3) == Shape((4, 1), (1, 256))
-    assert SHAPES[Work.COLUMNS](1, 100, 1000) == Shape((4, 1), (32, 32))
-    assert SHAPES[Work.PARTS](256_000_000) == Shape((15_625, 1), (256, 1))
-    assert SHAPES[Work.TOTAL](256_000_000) == Shape((1, 1), (1024, 1))
+    assert SHAPES[Work.ROWS](16_384, 1, 4096) == Shape((16_384, 1), (256, 1))
+    assert SHAPES[Work.ROWS](200, 1, 1_000_000) == Shape((200, 1), (1024, 1))
+    assert SHAPES[Work.ROWS](1000, 1, 3) == Shape((4, 1), (1, 256))
+    assert SHAPES[Work.ROW_PARTS](64, 1, 1_000_000) == Shape((64 * 123, 1), (256, 1))
+    assert SHAPES[Work.ROW_PARTS](64, 64, 49) == Shape((64, 1), (16, 16))
+    assert SHAPES[Work.ROW_TOTALS](64, 1, 1_000_000) == Shape((64, 1), (32, 1))
+    assert SHAPES[Work.ROW_PARTS](1, 1, 256_000_000) == Shape((31_250, 1), (256, 1))
+    assert SHAPES[Work.ROW_TOTALS](1, 1, 256_000_000) == Shape((1, 1), (1024, 1))
+    assert SHAPES[Work.COLUMNS](1, 100, 1, 1000) == Shape((4, 1), (32, 32))
+    assert SHAPES[Work.COLUMN_PARTS](1, 32, 1, 1_000_000) == Shape((3907, 1), (32, 8))
+    assert SHAPES[Work.COLUMN_PARTS](2, 3, 1, 1_000_000) == Shape((2 * 3907, 1), (4, 64))
+    assert SHAPES[Work.COLUMN_TOTALS](1, 32, 1, 1_000_000) == Shape((32, 1), (1024, 1))
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 31, 32, 33, 100, 1000, 100_000])
 def test_every_shape_is_one_that_hardware_takes(n: int) -> None:
     for work, shape_of in SHAPES.items():
         for m in (0, 1, 5, 64, 2000):
-            sizes = {1: (n,), 2: (n, m), 3: (n, m, n)}[shape_of.__code__.co_argcount]
+            sizes = (n, m, n, n)[: shape_of.__code__.co_argcount]
             shape = shape_of(*sizes)
             threads = shape.threads[0] * shape.threads[1]
             assert threads % WARP == 0, work
