@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What stands where a kernel may note an index and a size.
 NOTHING = -1
+_CLEAN = np.full(2, NOTHING)
 
 
 def check_size(plan: PlanWriter, note: Fault) -> None:
@@ -34,8 +35,7 @@ def room(plan: PlanWriter, note: Fault) -> str:
     """Write the memory for a note, and return its name."""
     check_size(plan, note)
     name = plan.names.own("fault")
-    plan.scope["no_fault"] = np.full(2, NOTHING)
-    plan.line(f"{name} = no_fault.copy()")
+    plan.line(f"{name} = {plan.shared('no_fault', _CLEAN)}.copy()")
     return name
 
 

@@ -131,3 +131,14 @@ def test_classes_of_a_loss_are_picked_in_its_kernel() -> None:
     x, k = table(50, 30), jt.arange(50) % 30
     np.testing.assert_allclose(f(x, k).numpy(), f.eager(x, k).numpy(), rtol=1e-6)
     assert f.code(x, k).count("def fused") == 1
+
+
+def test_arguments_are_called_like_what_plans_use() -> None:
+    @jt.script
+    def f(no_fault: Any, as_tensor: Any, turned: Any, dtype_f32: Any) -> Any:
+        total = turned.T[1:] + dtype_f32
+        return as_tensor[no_fault], total.cumsum(0), as_tensor[no_fault].sum(0)
+
+    args = ROWS, table(3, 8), table(800, 700).T, table(700)
+    for a, b in zip(f(*args), f.eager(*args), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)

@@ -125,3 +125,8 @@ def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
         call()
         gc.collect()
     assert len(adapter.faults._used) == before
+
+
+def test_an_index_is_called_like_the_function_that_checks_it(loaded: Kernels) -> None:
+    f = jt.script(lambda x, picked: x[picked] + 1)
+    assert f(table(3).cuda(), ROWS.cuda()).tolist() == [[3, 1], [3, 2]]
