@@ -418,7 +418,7 @@ class _Scheduler:
     def pick(self, op: Op, how: Picks, number: int) -> None:
         """Write the load of an element whose place indices tell."""
         read, v = self.domain.reads[op, 0], op.output
-        places = {k: self.place(op, k, d, number) for k, d in enumerate(how.dims, 1)}
+        places = {k: self.place(op, how, k, number) for k in range(1, len(op.inputs))}
         table, t = read.root, v.type
         assert isinstance(t, TensorType)
         strides = self.strides(table, tuple(range(table.type.ndim)))  # type: ignore[union-attr]
@@ -442,8 +442,8 @@ class _Scheduler:
         assert isinstance(v.type, TensorType)
         return product(v.type.shape)
 
-    def place(self, op: Op, k: int, dim: int, number: int) -> str:
-        """Return the name of operand `k`, an index along `dim`, checked and counted from the start."""
+    def place(self, op: Op, how: Picks, k: int, number: int) -> str:
+        """Return the name of operand `k`, an index, checked and counted from the start."""
         index = self.operand(op, k, number)
         read, t = self.domain.reads[op, k], op.inputs[0].type
         assert isinstance(t, TensorType)
@@ -453,10 +453,12 @@ class _Scheduler:
         if (op, k) in names:
             return names[op, k]
         name = names[op, k] = self.names.new(f"{op.inputs[0].hint or 'x'}_place")
+        dim = how.dims[k - 1]
         size = t.shape[dim]
         note = Fault(dim, op.loc, self.count(op.inputs[k]), size)
         fault = self.slot((op, k), "p_fault", "i64", note, pointer=True)
-        text = f"picked({index}, {self.size(size, 'size')}, {fault})"
+        check = "picked" if how.back else "picked_ahead"
+        text = f"{check}({index}, {self.size(size, 'size')}, {fault})"
         uses = (index,) if index.isidentifier() else ()
         body = self.passes[number].body if inner else None
         block = self.outer_block(self.phase.get(read.root, 0), varies) if body is None else body

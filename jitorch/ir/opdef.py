@@ -77,11 +77,13 @@ class Picks:
     walks  for each dimension of the first operand the dimension of the result that walks along it;
            None where an index picks
     at     the first dimension of the result that is one of the indices'
+    back   whether negative indices count from the end
     """
 
     dims: tuple[int, ...]
     walks: Axes
     at: int
+    back: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

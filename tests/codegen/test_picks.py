@@ -142,3 +142,17 @@ def test_arguments_are_called_like_what_plans_use() -> None:
     args = ROWS, table(3, 8), table(800, 700).T, table(700)
     for a, b in zip(f(*args), f.eager(*args), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, i: x.gather(1, i) * 2,
+        lambda x, i: jt.take_along_dim(x, i, 1) * 2,
+        lambda x, i: jt.nn.functional.cross_entropy(x, i[:, 0]),
+    ],
+)
+def test_a_gather_does_not_count_from_the_end(fn: Callable[..., Any]) -> None:
+    for call in (jt.script(fn), fn):
+        with pytest.raises(IndexOutOfRange, match="index -1 is out of bounds for dimension 1"):
+            call(table(2, 3), jt.tensor([[1], [-1]]))

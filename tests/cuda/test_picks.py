@@ -64,6 +64,12 @@ def test_an_index_beyond_the_end_is_told_when_a_value_is_read(loaded: Kernels) -
         assert made.cpu().shape == (2, 2)  # told once
 
 
+def test_a_gather_does_not_count_from_the_end(loaded: Kernels) -> None:
+    made = jt.script(lambda x, i: x.gather(1, i) * 2)(table(2, 3).cuda(), -ROWS.cuda().abs())
+    with pytest.raises(IndexOutOfRange, match=r"index -[12] is out of bounds for dimension 1"):
+        made.cpu()
+
+
 @pytest.mark.parametrize("wait", ["device", "stream", "event", "item"])
 def test_whoever_waits_is_told(wait: str, loaded: Kernels) -> None:
     x = table(3).cuda()
