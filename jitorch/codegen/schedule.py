@@ -422,7 +422,9 @@ class _Scheduler:
         table, t = read.root, v.type
         assert isinstance(t, TensorType)
         strides = self.strides(table, tuple(range(table.type.ndim)))  # type: ignore[union-attr]
-        picked = tuple((places[k], self.distance(strides[d], table)) for k, d in read.picked)
+        steps: dict[int, int | str] = dict.fromkeys(places, 0)  # so that each index is looked at
+        steps.update((k, self.distance(strides[d], table)) for k, d in read.picked)
+        picked = tuple((places[k], step) for k, step in steps.items())
         name, tag, block = (
             self.name_of(v, number),
             expression.register(t.dtype),
@@ -430,9 +432,8 @@ class _Scheduler:
         )
         index = self.index(table, read.dims)
         if table in self.filled:
-            block.append(
-                Let(name, tag, self.constant(table, filled_with(self.filled[table])), (), op.loc)
-            )
+            text = self.constant(table, filled_with(self.filled[table]))
+            block.append(Let(name, tag, text, tuple(places.values()), op.loc))
         elif table in self.counting:
             block.append(Place(name, tag, index, op.loc, picked))
         else:

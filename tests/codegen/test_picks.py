@@ -116,6 +116,25 @@ def test_nothing_to_pick_from() -> None:
     assert f(table(0, 5), jt.zeros(0, dtype=jt.int64)).shape == (0, 5)
 
 
+@pytest.mark.parametrize("reduce", ["sum", "amax"])
+def test_an_index_is_looked_at_though_its_place_is_known(reduce: str) -> None:
+    """There is one element, or all are alike: no address depends on the index."""
+
+    @jt.script
+    def one(x: Any, w: Any, i: Any) -> Any:
+        return getattr(x[:, i] * w, reduce)(0)
+
+    @jt.script
+    def alike(x: Any, w: Any, i: Any) -> Any:
+        return getattr(jt.ones(1)[i] * w + x, reduce)(0)
+
+    w, i = table(40, 50), jt.arange(50)
+    for f in (one, alike):
+        assert jt.allclose(f(table(40, 1), w, i * 0), f.eager(table(40, 1), w, i * 0))
+        with pytest.raises(IndexOutOfRange, match="with size 1"):
+            f(table(40, 1), w, i)
+
+
 def test_what_is_picked_from_is_not_overwritten() -> None:
     @jt.script
     def f(x: Any, i: Any) -> Any:
