@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jitorch.codegen.kernel import Fault
-from jitorch.errors import IndexOutOfRange, Loc
+from jitorch.errors import IndexOutOfRange, Loc, ShapeMismatch
 
 if TYPE_CHECKING:
     from jitorch.codegen.plan import PlanWriter
@@ -19,7 +19,10 @@ _CLEAN = np.full(2, NOTHING)
 
 
 def check_size(plan: PlanWriter, note: Fault) -> None:
-    """Write the check that there is something to pick where there are indices: kernels rely on it."""
+    """Write the checks that kernels rely on: that there is something to pick where there are indices."""
+    for dim, wanted, size in note.others:
+        check = plan.constant("require_fit", partial(_require_fit, dim, note.loc))
+        plan.line(f"{check}({plan.size(wanted)}, {plan.size(size)})")
     if isinstance(note.size, int) and note.size > 0:
         return
     check = plan.constant("require_size", partial(_require_size, note.dim, note.loc))
@@ -29,6 +32,17 @@ def check_size(plan: PlanWriter, note: Fault) -> None:
 def _require_size(dim: int, loc: Loc, size: int, count: int) -> None:
     if count and not size:
         raise IndexOutOfRange.beyond(None, dim, 0, loc)
+
+
+# What is wrong with sizes that only run time tells: those of an index and its operand.
+TOO_LARGE = "Size does not match at dimension {dim}: the index has {{}} and what it picks from {{}}"
+
+
+def _require_fit(dim: int, loc: Loc, wanted: int, size: int) -> None:
+    if wanted > size:
+        error = ShapeMismatch(TOO_LARGE.format(dim=dim).format(wanted, size))
+        error.loc = loc
+        raise error
 
 
 def room(plan: PlanWriter, note: Fault) -> str:

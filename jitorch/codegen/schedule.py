@@ -49,7 +49,7 @@ from jitorch.codegen.strides import (
 )
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value
-from jitorch.ir.dims import Dim, product
+from jitorch.ir.dims import Dim, at_least, product
 from jitorch.ir.opdef import OPS, Picks
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
@@ -456,7 +456,7 @@ class _Scheduler:
         name = names[op, k] = self.names.new(f"{op.inputs[0].hint or 'x'}_place")
         dim = how.dims[k - 1]
         size = t.shape[dim]
-        note = Fault(dim, op.loc, self.count(op.inputs[k]), size)
+        note = Fault(dim, op.loc, self.count(op.inputs[k]), size, self.may_exceed(op, how))
         fault = self.slot((op, k), "p_fault", "i64", note, pointer=True)
         check = "picked" if how.back else "picked_ahead"
         text = f"{check}({index}, {self.size(size, 'size')}, {fault})"
@@ -465,6 +465,16 @@ class _Scheduler:
         block = self.outer_block(self.phase.get(read.root, 0), varies) if body is None else body
         block.append(Let(name, "i64", text, uses, op.loc))
         return name
+
+    def may_exceed(self, op: Op, how: Picks) -> tuple[tuple[int, Dim, Dim], ...]:
+        """Return the dimensions along which the result may be larger than what it picks from."""
+        x, made = op.inputs[0].type, op.output.type
+        assert isinstance(x, TensorType)
+        assert isinstance(made, TensorType)
+        sizes = [
+            (d, made.shape[at], x.shape[d]) for d, at in enumerate(how.walks) if at is not None
+        ]
+        return tuple(each for each in sizes if not at_least(each[2], each[1]))
 
     # What a later pass needs again.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jitorch as jt
-from jitorch.errors import IndexOutOfRange
+from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from tests.picks import FUNCTIONS, ROWS, table
 
 pytestmark = pytest.mark.numba
@@ -175,3 +175,27 @@ def test_a_gather_does_not_count_from_the_end(fn: Callable[..., Any]) -> None:
     for call in (jt.script(fn), fn):
         with pytest.raises(IndexOutOfRange, match="index -1 is out of bounds for dimension 1"):
             call(table(2, 3), jt.tensor([[1], [-1]]))
+
+
+def test_a_gather_from_less_than_it_walks_along() -> None:
+    @jt.script
+    def f(x: Any, i: Any, m: Any) -> Any:
+        return x[:, : m.item()].gather(0, i) + 1
+
+    @jt.script
+    def in_a_loop(x: Any, i: Any, n: int) -> Any:
+        total = jt.zeros(2, 2)
+        for k in range(n):
+            total = total + x[:, : 4 - k].gather(0, i)
+        return total
+
+    x, i = table(3, 4), jt.tensor([[0, 1], [2, 2]])
+    assert jt.equal(f(x, i, jt.tensor(3)), f.eager(x, i, jt.tensor(3)))
+    assert jt.equal(in_a_loop(x, i, 3), in_a_loop.eager(x, i, 3))
+    for call in (f, f.eager):
+        with pytest.raises(ShapeMismatch, match="Size does not match at dimension 1"):
+            call(x, i, jt.tensor(1))
+    with pytest.raises(ShapeMismatch) as caught:
+        in_a_loop(x, i, 4)
+    assert caught.value.loc.line == in_a_loop.__wrapped__.__code__.co_firstlineno + 4
+    assert "the index has 2 and what it picks from 1" in caught.value.message

@@ -13,7 +13,7 @@ import pytest
 import jitorch as jt
 import jitorch.nn.functional as F
 from jitorch.cuda import adapter
-from jitorch.errors import IndexOutOfRange
+from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from tests.cuda.kernels import Kernels, install
 from tests.cuda.pretend import Machine
 from tests.picks import FUNCTIONS, ROWS, table
@@ -99,6 +99,14 @@ def test_a_branch_on_what_was_picked(loaded: Kernels) -> None:
     assert f(x, jt.tensor([0, 1]).cuda()).tolist() == [-1, 0, 1]
     with pytest.raises(IndexOutOfRange, match="index 3 is out of bounds"):
         f(x, jt.tensor([3]).cuda())
+
+
+def test_a_gather_from_less_than_it_walks_along(loaded: Kernels) -> None:
+    f = jt.script(lambda x, i, m: x[:, : m.item()].gather(0, i) + 1)
+    x, i = table(3, 4).cuda(), ROWS.cuda().clamp(0)
+    assert f(x, i, jt.tensor(2)).tolist() == [[9, 2], [1, 6]]
+    with pytest.raises(ShapeMismatch, match="the index has 2 and what it picks from 1"):
+        f(x, i, jt.tensor(1))
 
 
 def test_nothing_to_pick_from(loaded: Kernels) -> None:
