@@ -11,6 +11,7 @@ The interpreters carry these out themselves, since only they can run a block; `e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Shape, equal
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.parser import parse_type
+from jitorch.ir.shapes import check_sizes
 from jitorch.ir.types import ScalarType, TensorType, Type
 from jitorch.philox import default_generator
 
@@ -167,9 +169,13 @@ python_call = register(
 )
 
 
-def _draw(xp: Any, *, count: int) -> tuple[int, int]:
-    """Take numbers of the generator; return its seed, as an int64, and the first one's place."""
-    seed, start = default_generator.take(count)
+def _draw(xp: Any, *, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Take a number of the generator for each element of a shape.
+
+    Returns the generator's seed, as an int64, and the place of the first number.
+    """
+    check_sizes(shape)
+    seed, start = default_generator.take(math.prod(shape))
     return seed - 2**64 if seed >= 2**63 else seed, start
 
 
@@ -177,7 +183,7 @@ draw = register(
     OpDef(
         name="draw",
         eager=_draw,
-        infer=lambda *, count: (ScalarType("int"), ScalarType("int")),
+        infer=lambda *, shape: (ScalarType("int"), ScalarType("int")),
         pure=False,
     )
 )
