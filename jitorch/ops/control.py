@@ -58,7 +58,15 @@ def _print(xp: Any, *items: Any, sep: str = " ", end: str = "\n", numpy: bool = 
     return ()
 
 
-print_op = register(OpDef(name="print", eager=_print, infer=lambda *types, **attrs: (), pure=False))
+print_op = register(
+    OpDef(
+        name="print",
+        eager=_print,
+        infer=lambda *types, **attrs: (),
+        pure=False,
+        seen=True,
+    )
+)
 
 
 _CONVERSIONS: dict[str, Callable[[Any], str]] = {"!r": repr, "!s": str, "!a": ascii}
@@ -93,7 +101,9 @@ def _assert(xp: Any, condition: Any, *message: Any) -> tuple[()]:
     return ()
 
 
-assert_op = register(OpDef(name="assert", eager=_assert, infer=lambda *types: (), pure=False))
+assert_op = register(
+    OpDef(name="assert", eager=_assert, infer=lambda *types: (), pure=False, seen=True)
+)
 
 
 def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
@@ -103,7 +113,7 @@ def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
 
 
 raise_op = register(
-    OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False)
+    OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False, seen=True)
 )
 
 
@@ -165,7 +175,13 @@ def _checked_result(xp: Any, value: Any, text: str, target: str) -> Any:
 
 # A call of a function that the user left to Python (`@ignore`).
 python_call = register(
-    OpDef(name="python_call", eager=_python_call, infer=_python_call_infer, pure=False)
+    OpDef(
+        name="python_call",
+        eager=_python_call,
+        infer=_python_call_infer,
+        pure=False,
+        seen=True,
+    )
 )
 
 

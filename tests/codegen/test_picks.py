@@ -199,3 +199,28 @@ def test_a_gather_from_less_than_it_walks_along() -> None:
         in_a_loop(x, i, 4)
     assert caught.value.loc.line == in_a_loop.__wrapped__.__code__.co_firstlineno + 4
     assert "the index has 2 and what it picks from 1" in caught.value.message
+
+
+def test_effects_stay_on_their_side_of_an_error(capsys: Any) -> None:
+    @jt.script
+    def told(x: Any, i: Any) -> Any:
+        y = x[i]
+        print("after the first")
+        z = x[i + 1]
+        print("after the second")
+        return y + z
+
+    @jt.script
+    def guarded(x: Any, i: Any) -> Any:
+        twice = i * 2
+        assert twice.max().item() < 3, "too large"
+        return x[twice] + 1
+
+    for first, seen in ((3, ""), (2, "after the first\n")):
+        for call in (told, told.eager):
+            with pytest.raises(IndexOutOfRange, match="index 3 is out of bounds"):
+                call(table(3), jt.tensor(first))
+            assert capsys.readouterr().out == seen
+    for call in (guarded, guarded.eager):
+        with pytest.raises(AssertionError, match="too large"):
+            call(table(3), jt.tensor([2]))
