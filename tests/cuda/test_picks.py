@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 import jitorch as jt
 import jitorch.nn.functional as F
 from jitorch.cuda import adapter
-from jitorch.errors import IndexOutOfRange, ShapeMismatch
+from jitorch.cuda.faults import Faults
+from jitorch.errors import UNKNOWN, IndexOutOfRange, ShapeMismatch
 from tests.cuda.kernels import Kernels, install
 from tests.cuda.pretend import Machine
 from tests.picks import FUNCTIONS, ROWS, table
@@ -129,6 +131,7 @@ def test_replays_tell_too(loaded: Kernels, machine: Machine) -> None:
 
 def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
     gc.collect()
+    adapter.faults.check()
     before = len(adapter.faults._used)
 
     def call() -> None:
@@ -138,7 +141,27 @@ def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
     for _ in range(3):
         call()
         gc.collect()
+        adapter.faults.check()
     assert len(adapter.faults._used) == before
+
+
+def test_a_note_outlives_its_program(loaded: Kernels) -> None:
+    made = jt.script(lambda x, i: x[i] * 2)(table(3).cuda(), jt.tensor([7]).cuda())
+    gc.collect()
+    with pytest.raises(IndexOutOfRange, match="index 7 is out of bounds"):
+        made.cpu()
+
+
+def test_garbage_is_collected_while_a_place_is_made() -> None:
+    def allocate(count: int) -> tuple[Any, int]:
+        faults.release([])  # as when a program is collected just now
+        return np.zeros(count, np.int64), 0
+
+    faults = Faults(allocate)
+    making = threading.Thread(target=faults.place, args=(0, UNKNOWN), daemon=True)
+    making.start()
+    making.join(10)
+    assert not making.is_alive()
 
 
 def test_an_index_is_called_like_the_function_that_checks_it(loaded: Kernels) -> None:
