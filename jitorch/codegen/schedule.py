@@ -286,7 +286,8 @@ class _Scheduler:
             draft.body.append(
                 Store(self.pointer(v), self.index(v, self.domain.of[v]), name, self.loc(v))
             )
-            self.stored[v] = (number, self.outputs[v])
+            if is_exact(v):
+                self.stored[v] = (number, self.outputs[v])
         self.write_outer_stores(number + 1)
 
     def write_fold(self, op: Op, number: int, draft: _Draft) -> None:
@@ -532,9 +533,7 @@ class _Scheduler:
         """Store the value, in the pass that makes it, where a result will be later."""
         for w, index in self.outputs.items():
             fits = w.type == v.type and self.is_full(w) and self.domain.of[w] == self.domain.of[v]
-            # Half is rounded in memory, so that it would come back as another number.
-            exact = isinstance(v.type, TensorType) and v.type.dtype.tag != "f16"
-            if fits and exact and index not in self.hosts and self.phase[w] >= number:
+            if fits and is_exact(v) and index not in self.hosts and self.phase[w] >= number:
                 self.hosts[index] = v
                 draft = self.passes[made]
                 store = Store(
@@ -560,3 +559,8 @@ class _Scheduler:
                 self.slot(("kept", name), f"kept_{name}", tag, kept, pointer=True)
         self.slot("first", "first_step", "int", Step("first"))
         self.slot("last", "last_step", "int", Step("last"))
+
+
+def is_exact(v: Value) -> bool:
+    """Whether a value comes back from memory as it was: half is computed in single and rounded there."""
+    return isinstance(v.type, TensorType) and v.type.dtype.tag != "f16"
