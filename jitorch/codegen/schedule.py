@@ -440,9 +440,12 @@ class _Scheduler:
         else:
             block.append(Load(name, tag, self.pointer(table), index, op.loc, picked))
 
-    def count(self, v: Value) -> Dim:
-        assert isinstance(v.type, TensorType)
-        return product(v.type.shape)
+    def picks(self, op: Op, how: Picks) -> Dim:
+        """Return how many places the indices tell together."""
+        made = op.output.type
+        assert isinstance(made, TensorType)
+        ndim = max(v.type.ndim for v in op.inputs[1:])  # type: ignore[union-attr]
+        return product(made.shape[how.at : how.at + ndim])
 
     def place(self, op: Op, how: Picks, k: int, number: int) -> str:
         """Return the name of operand `k`, an index, checked and counted from the start."""
@@ -457,7 +460,7 @@ class _Scheduler:
         name = names[op, k] = self.names.new(f"{op.inputs[0].hint or 'x'}_place")
         dim = how.dims[k - 1]
         size = t.shape[dim]
-        note = Fault(dim, op.loc, self.count(op.inputs[k]), size, self.may_exceed(op, how))
+        note = Fault(dim, op.loc, self.picks(op, how), size, self.may_exceed(op, how))
         fault = self.slot((op, k), "p_fault", "i64", note, pointer=True)
         check = "picked" if how.back else "picked_ahead"
         text = f"{check}({index}, {self.size(size, 'size')}, {fault})"

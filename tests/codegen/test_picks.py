@@ -224,3 +224,11 @@ def test_effects_stay_on_their_side_of_an_error(capsys: Any) -> None:
     for call in (guarded, guarded.eager):
         with pytest.raises(AssertionError, match="too large"):
             call(table(3), jt.tensor([2]))
+
+
+def test_indices_that_meet_none_pick_nothing() -> None:
+    f = jt.script(lambda x, i, j: x[i, j] * 2)
+    none = jt.zeros(0, dtype=jt.int64)
+    assert f(table(0, 3), jt.tensor([0]), none).shape == (0,)
+    with pytest.raises(IndexOutOfRange, match="size 0"):
+        f(table(0, 3), jt.tensor([0]), jt.tensor([0, 1]))
