@@ -295,3 +295,23 @@ def test_the_state_of_the_generator_is_no_value_of_a_program() -> None:
 
     with pytest.raises(jt.errors.UnsupportedSyntax, match="no compiled form"):
         state()
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda n: jt.rand(n - 5),
+        lambda n: jt.randn(n - 5, n - 4),
+        lambda n: jt.randint(3, (2, n - 5)),
+        lambda n: jt.randperm(n - 5),
+    ],
+)
+def test_a_size_below_zero_leaves_the_generator_alone(draw: Any) -> None:
+    """Also where only run time tells it."""
+    state = jt.get_rng_state()
+    compiled = jt.script(lambda n: draw(n.item()))
+    for call, n in ((compiled, jt.tensor(3)), (draw, 3)):
+        with pytest.raises(ShapeMismatch, match="negative"):
+            call(n)
+        assert jt.equal(jt.get_rng_state(), state)

@@ -157,7 +157,7 @@ class Kernels:
         known = op in self.written
         kernel, name, source = self.written.pop(op) if known else self.write(op, reuse, strides)
         if name not in self.by_name:
-            (function,) = native.cached([self.job(name, source)])
+            (function,) = native.cached([self.job(kernel, name, source)])
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
         # Kernels of one text may be for other sizes: the description is the op's own.
         return replace(self.by_name[name], kernel=kernel)
@@ -166,7 +166,7 @@ class Kernels:
         """Compile the kernels of several ops, with what launches them; sooner than one by one."""
         self.written = {op: self.write(op, reuse) for op in ops}  # `compile` comes for them
         written = {name: (kernel, source) for kernel, name, source in self.written.values()}
-        jobs = [self.job(name, source) for name, (_, source) in written.items()]
+        jobs = [self.job(kernel, name, source) for name, (kernel, source) in written.items()]
         functions = native.cached([*launch.jobs(), *jobs])[-len(jobs) :] if jobs else []
         for (name, (kernel, source)), function in zip(written.items(), functions, strict=True):
             self.by_name[name] = CompiledKernel(name, kernel, source, function)
@@ -181,8 +181,11 @@ class Kernels:
         kernel = schedule(op, self.made, strides)
         return kernel, *numba_cpu.source(kernel, sharing(kernel, op, reuse))
 
-    def job(self, name: str, source: str) -> native.Job:
-        return native.source_job(source, name, _namespace, fastmath=self.fastmath)
+    def job(self, kernel: Kernel, name: str, source: str) -> native.Job:
+        # What a later pass computes again has to be the same number, as argmax finds the maximum by
+        # it; LLVM contracts a product and a sum or not by what else uses the product.
+        apart = {"contract"} if len(kernel.passes) > 1 else set()
+        return native.source_job(source, name, _namespace, fastmath=self.fastmath - apart)
 
     def compile_driver(self, source: str) -> NativeFunction:
         """Return the native function of a driver's source, whose name is put in."""

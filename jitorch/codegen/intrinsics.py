@@ -216,6 +216,16 @@ def picked(typingctx: Any, index: Any, size: Any, fault: Any) -> Any:
 
     For one beyond the end it is 0, and the index and the size become the elements 0 and 1 of `fault`.
     """
+    return _picked(index, size, fault, back=True)
+
+
+@intrinsic
+def picked_ahead(typingctx: Any, index: Any, size: Any, fault: Any) -> Any:
+    """picked_ahead(index, size, fault): as `picked`, with negative indices beyond the end too."""
+    return _picked(index, size, fault, back=False)
+
+
+def _picked(index: Any, size: Any, fault: Any, *, back: bool) -> Any:
     if not (isinstance(fault, SlotPointer) and isinstance(index, types.Integer)):
         return None
 
@@ -225,8 +235,10 @@ def picked(typingctx: Any, index: Any, size: Any, fault: Any) -> Any:
             for v, t in zip(values[:2], sig.args[:2], strict=True)
         )
         zero = ir.Constant(I64, 0)
-        from_end = builder.icmp_signed("<", given, zero)
-        place = builder.select(from_end, builder.add(given, count), given)
+        place = given
+        if back:
+            from_end = builder.icmp_signed("<", given, zero)
+            place = builder.select(from_end, builder.add(given, count), given)
         wrong = builder.icmp_unsigned(">=", place, count)
         with builder.if_then(wrong, likely=False):
             for k, value in enumerate((given, count)):
@@ -303,6 +315,7 @@ NAMESPACE: dict[str, Any] = {
     "load": load,
     "store": store,
     "picked": picked,
+    "picked_ahead": picked_ahead,
     "ptr_address": ptr_address,
     "call_kernel": call_kernel,
     "parallel_for": parallel_for,

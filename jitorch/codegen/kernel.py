@@ -87,13 +87,15 @@ class Fault:
     """Where a kernel notes an index beyond the end and the size, two int64.
 
     `dim` and `loc` are the dimension and the line that the error will tell; `count` indices count along
-    `size` elements.
+    `size` elements. `others` has the dimensions along which index and operand are walked together, if
+    only run time tells that the index is no larger: the dimension, its size and the operand's.
     """
 
     dim: int
     loc: Loc
     count: Dim
     size: Dim
+    others: tuple[tuple[int, Dim, Dim], ...] = ()
 
 
 Source = Union[Input, Output, Number, Size, Stride, Scratch, Step, Fault]

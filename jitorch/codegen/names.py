@@ -29,10 +29,10 @@ def reserved() -> frozenset[str]:
 # Names that the writers of source use themselves; see also `_OWN`.
 _FIXED = """args lo hi load store row start stop begin end first width lane block blocks
     step INF NAN empty pack launch cuda math np whole vectors lanes warp place
-    inside distance quad each address
+    inside distance quad each address picked picked_ahead
     unit part parts pieces group line bands point"""
 _OWN = re.compile(
-    r"(to|arg|racc|part|kept|acc|sum|over|size|scratch|p|four|share|square|turned)_"
+    r"(to|arg|racc|part|kept|acc|sum|over|size|scratch|p|four|share|square|turned|dtype)_"
     r"|at\d*$|.*_(sum|stride_\d+)$"
 )
 

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jitorch.codegen.kernel import Fault
-from jitorch.errors import IndexOutOfRange, Loc
+from jitorch.errors import IndexOutOfRange, Loc, ShapeMismatch
 
 if TYPE_CHECKING:
     from jitorch.codegen.plan import PlanWriter
 
 # What stands where a kernel may note an index and a size.
 NOTHING = -1
+_CLEAN = np.full(2, NOTHING)
 
 
 def check_size(plan: PlanWriter, note: Fault) -> None:
-    """Write the check that there is something to pick where there are indices: kernels rely on it."""
+    """Write the checks that kernels rely on: that there is something to pick where there are indices."""
+    for dim, wanted, size in note.others:
+        check = plan.constant("require_fit", partial(_require_fit, dim, note.loc))
+        plan.line(f"{check}({plan.size(wanted)}, {plan.size(size)})")
     if isinstance(note.size, int) and note.size > 0:
         return
     check = plan.constant("require_size", partial(_require_size, note.dim, note.loc))
@@ -30,12 +34,22 @@ def _require_size(dim: int, loc: Loc, size: int, count: int) -> None:
         raise IndexOutOfRange.beyond(None, dim, 0, loc)
 
 
+# What is wrong with sizes that only run time tells: those of an index and its operand.
+TOO_LARGE = "Size does not match at dimension {dim}: the index has {{}} and what it picks from {{}}"
+
+
+def _require_fit(dim: int, loc: Loc, wanted: int, size: int) -> None:
+    if wanted > size:
+        error = ShapeMismatch(TOO_LARGE.format(dim=dim).format(wanted, size))
+        error.loc = loc
+        raise error
+
+
 def room(plan: PlanWriter, note: Fault) -> str:
     """Write the memory for a note, and return its name."""
     check_size(plan, note)
     name = plan.names.own("fault")
-    plan.scope["no_fault"] = np.full(2, NOTHING)
-    plan.line(f"{name} = no_fault.copy()")
+    plan.line(f"{name} = {plan.shared('no_fault', _CLEAN)}.copy()")
     return name
 
 

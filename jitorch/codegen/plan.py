@@ -119,6 +119,7 @@ class PlanWriter:
     placed: set[Value] = field(default_factory=set)  # tensors that lie in memory so named
 
     def __post_init__(self) -> None:
+        self.names.taken.update(self.scope)
         self.memory = plan_memory(self.graph)
         self.only_stacked = only_stacked(self.graph)
         self.uses = uses(self.graph.block)
@@ -166,6 +167,13 @@ class PlanWriter:
         name = self.names.own(wanted)
         self.scope[name] = value
         return name
+
+    def shared(self, wanted: str, value: Any) -> str:
+        """As `constant`, with one name for an object at all its uses."""
+        key = "shared", id(value)
+        if key not in self.names.of:
+            self.names.of[key] = self.constant(wanted, value)
+        return self.names.of[key]
 
     def dtype(self, dtype: DType) -> str:
         self.scope[f"dtype_{dtype.tag}"] = dtype.numpy

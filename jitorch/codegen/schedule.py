@@ -49,7 +49,7 @@ from jitorch.codegen.strides import (
 )
 from jitorch.errors import Loc
 from jitorch.ir.core import Op, Value
-from jitorch.ir.dims import Dim, product
+from jitorch.ir.dims import Dim, at_least, product
 from jitorch.ir.opdef import OPS, Picks
 from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
@@ -283,7 +283,8 @@ class _Scheduler:
             draft.body.append(
                 Store(self.pointer(v), self.index(v, self.domain.of[v]), name, self.loc(v))
             )
-            self.stored[v] = (number, self.outputs[v])
+            if is_exact(v):
+                self.stored[v] = (number, self.outputs[v])
         self.write_outer_stores(number + 1)
 
     def write_fold(self, op: Op, number: int, draft: _Draft) -> None:
@@ -415,11 +416,13 @@ class _Scheduler:
     def pick(self, op: Op, how: Picks, number: int) -> None:
         """Write the load of an element whose place indices tell."""
         read, v = self.domain.reads[op, 0], op.output
-        places = {k: self.place(op, k, d, number) for k, d in enumerate(how.dims, 1)}
+        places = {k: self.place(op, how, k, number) for k in range(1, len(op.inputs))}
         table, t = read.root, v.type
         assert isinstance(t, TensorType)
         strides = self.strides(table, tuple(range(table.type.ndim)))  # type: ignore[union-attr]
-        picked = tuple((places[k], self.distance(strides[d], table)) for k, d in read.picked)
+        steps: dict[int, int | str] = dict.fromkeys(places, 0)  # so that each index is looked at
+        steps.update((k, self.distance(strides[d], table)) for k, d in read.picked)
+        picked = tuple((places[k], step) for k, step in steps.items())
         name, tag, block = (
             self.name_of(v, number),
             expression.register(t.dtype),
@@ -427,20 +430,22 @@ class _Scheduler:
         )
         index = self.index(table, read.dims)
         if table in self.filled:
-            block.append(
-                Let(name, tag, self.constant(table, filled_with(self.filled[table])), (), op.loc)
-            )
+            text = self.constant(table, filled_with(self.filled[table]))
+            block.append(Let(name, tag, text, tuple(places.values()), op.loc))
         elif table in self.counting:
             block.append(Place(name, tag, index, op.loc, picked))
         else:
             block.append(Load(name, tag, self.pointer(table), index, op.loc, picked))
 
-    def count(self, v: Value) -> Dim:
-        assert isinstance(v.type, TensorType)
-        return product(v.type.shape)
+    def picks(self, op: Op, how: Picks) -> Dim:
+        """Return how many places the indices tell together."""
+        made = op.output.type
+        assert isinstance(made, TensorType)
+        ndim = max(v.type.ndim for v in op.inputs[1:])  # type: ignore[union-attr]
+        return product(made.shape[how.at : how.at + ndim])
 
-    def place(self, op: Op, k: int, dim: int, number: int) -> str:
-        """Return the name of operand `k`, an index along `dim`, checked and counted from the start."""
+    def place(self, op: Op, how: Picks, k: int, number: int) -> str:
+        """Return the name of operand `k`, an index, checked and counted from the start."""
         index = self.operand(op, k, number)
         read, t = self.domain.reads[op, k], op.inputs[0].type
         assert isinstance(t, TensorType)
@@ -450,15 +455,27 @@ class _Scheduler:
         if (op, k) in names:
             return names[op, k]
         name = names[op, k] = self.names.new(f"{op.inputs[0].hint or 'x'}_place")
+        dim = how.dims[k - 1]
         size = t.shape[dim]
-        note = Fault(dim, op.loc, self.count(op.inputs[k]), size)
+        note = Fault(dim, op.loc, self.picks(op, how), size, self.may_exceed(op, how))
         fault = self.slot((op, k), "p_fault", "i64", note, pointer=True)
-        text = f"picked({index}, {self.size(size, 'size')}, {fault})"
+        check = "picked" if how.back else "picked_ahead"
+        text = f"{check}({index}, {self.size(size, 'size')}, {fault})"
         uses = (index,) if index.isidentifier() else ()
         body = self.passes[number].body if inner else None
         block = self.outer_block(self.phase.get(read.root, 0), varies) if body is None else body
         block.append(Let(name, "i64", text, uses, op.loc))
         return name
+
+    def may_exceed(self, op: Op, how: Picks) -> tuple[tuple[int, Dim, Dim], ...]:
+        """Return the dimensions along which the result may be larger than what it picks from."""
+        x, made = op.inputs[0].type, op.output.type
+        assert isinstance(x, TensorType)
+        assert isinstance(made, TensorType)
+        sizes = [
+            (d, made.shape[at], x.shape[d]) for d, at in enumerate(how.walks) if at is not None
+        ]
+        return tuple(each for each in sizes if not at_least(each[2], each[1]))
 
     # What a later pass needs again.
 
@@ -516,9 +533,7 @@ class _Scheduler:
         """Store the value, in the pass that makes it, where a result will be later."""
         for w, index in self.outputs.items():
             fits = w.type == v.type and self.is_full(w) and self.domain.of[w] == self.domain.of[v]
-            # Half is rounded in memory, so that it would come back as another number.
-            exact = isinstance(v.type, TensorType) and v.type.dtype.tag != "f16"
-            if fits and exact and index not in self.hosts and self.phase[w] >= number:
+            if fits and is_exact(v) and index not in self.hosts and self.phase[w] >= number:
                 self.hosts[index] = v
                 draft = self.passes[made]
                 store = Store(
@@ -542,3 +557,8 @@ class _Scheduler:
             for name, tag in carried(passes, number):
                 kept = Scratch(False, points)
                 self.slot(("kept", name), f"kept_{name}", tag, kept, pointer=True)
+
+
+def is_exact(v: Value) -> bool:
+    """Whether a value comes back from memory as it was: half is computed in single and rounded there."""
+    return isinstance(v.type, TensorType) and v.type.dtype.tag != "f16"

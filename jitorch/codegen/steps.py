@@ -104,8 +104,8 @@ class Steps:
         operands = [plan.of[v] for v in op.inputs]
         for index in {s.source.index for s in slots if isinstance(s.source, Stride)}:
             operands[index] = plan.names.own("operand")
-            plan.scope["turned"] = turning()
-            plan.line(f"{operands[index]} = turned({plan.of[op.inputs[index]]})")
+            turned = plan.shared("turned", turning())
+            plan.line(f"{operands[index]} = {turned}({plan.of[op.inputs[index]]})")
         faults = {s: picking.room(plan, s.source) for s in slots if isinstance(s.source, Fault)}
         words = [
             f"id({faults[slot]})" if slot in faults else self.word(plan, op, slot, n, operands)

@@ -7,6 +7,7 @@ that belongs to one use of a tensor of indices; whoever has waited for the GPU l
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,10 +34,13 @@ class Faults:
         self._memory: list[Array] = []
         self._free: dict[int, Array] = {}
         self._used: dict[int, tuple[Array, int, Loc]] = {}
+        self._released: deque[int] = deque()
 
     def place(self, dim: int, loc: Loc) -> int:
         """Return the address of a place for indices along a dimension, used at a line of the user's."""
         with self._lock:
+            if not self._free:
+                self._take_back()
             if not self._free:
                 self._grow()
             address, words = self._free.popitem()
@@ -52,22 +56,30 @@ class Faults:
         self._free = {start + i * memory.strides[0]: memory[i] for i in range(_PLACES)}
 
     def release(self, addresses: Iterable[int]) -> None:
-        """Take places back. Kernels on their way may still write there."""
-        with self._lock:
-            for address in addresses:
-                self._free[address] = self._used.pop(address)[0]
+        """Take places back, when they have been looked at: kernels on their way may still write there.
+
+        The garbage collector calls this, at any moment, also while this thread holds the lock.
+        """
+        self._released.extend(addresses)
+
+    def _take_back(self) -> None:
+        while self._released:
+            address = self._released.popleft()
+            self._free[address] = self._used.pop(address)[0]
 
     def check(self) -> None:
         """Raise IndexOutOfRange for a note that was left since the last time."""
-        if not any((memory[:, 1] != _NOTHING).any() for memory in self._memory):
+        noted = any((memory[:, 1] != _NOTHING).any() for memory in self._memory)
+        if not noted and not self._released:
             return
         with self._lock:
-            noted = [
+            errors = [
                 IndexOutOfRange.beyond(int(words[0]), dim, int(words[1]), loc)
                 for words, dim, loc in self._used.values()
                 if words[1] != _NOTHING
             ]
             for memory in self._memory:
                 memory[:] = _NOTHING
-        for error in noted:
+            self._take_back()
+        for error in errors:
             raise error

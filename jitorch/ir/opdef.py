@@ -77,11 +77,13 @@ class Picks:
     walks  for each dimension of the first operand the dimension of the result that walks along it;
            None where an index picks
     at     the first dimension of the result that is one of the indices'
+    back   whether negative indices count from the end
     """
 
     dims: tuple[int, ...]
     walks: Axes
     at: int
+    back: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,6 +115,8 @@ class OpDef:
     lowered   for ops that a library carries out: `lowered(*inputs, **attrs)` is the op written in ops
               that fuse; None where the library does better
     pure      no side effect and the same result each time: may be merged, moved and dropped
+    seen      for side effects: whether the user sees if it happened, so that kernels which may raise
+              stay on their side of it
     total     never raises at run time on inputs that its type rule takes, so may run where it was
               not asked to; None: as is usual for its family (see `never_raises`)
     commutative  operands may be exchanged
@@ -139,6 +143,7 @@ class OpDef:
     compose: Callable[..., Any] | None = None
     lowered: Callable[..., Any] | None = None
     pure: bool = True
+    seen: bool = False
     total: bool | None = None
     commutative: bool = False
     inplace: bool = False

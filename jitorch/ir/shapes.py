@@ -13,6 +13,15 @@ def show(shape: Sequence[Dim]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
+def check_sizes(shape: Shape) -> None:
+    """Raise ShapeMismatch for a size below 0."""
+    for d in shape:
+        if isinstance(d, int) and d < 0:
+            raise ShapeMismatch(
+                f"Trying to create tensor with negative dimension {d}: {show(shape)}"
+            )
+
+
 def broadcast(*shapes: Shape) -> Shape:
     """Return the shape that all shapes broadcast to. Raises ShapeMismatch where they do not."""
     ndim = max(map(len, shapes), default=0)

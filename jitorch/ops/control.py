@@ -11,6 +11,7 @@ The interpreters carry these out themselves, since only they can run a block; `e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from jitorch.errors import TypeMismatch
 from jitorch.ir.dims import Shape, equal
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.parser import parse_type
+from jitorch.ir.shapes import check_sizes
 from jitorch.ir.types import ScalarType, TensorType, Type
 from jitorch.philox import default_generator
 
@@ -56,7 +58,15 @@ def _print(xp: Any, *items: Any, sep: str = " ", end: str = "\n", numpy: bool = 
     return ()
 
 
-print_op = register(OpDef(name="print", eager=_print, infer=lambda *types, **attrs: (), pure=False))
+print_op = register(
+    OpDef(
+        name="print",
+        eager=_print,
+        infer=lambda *types, **attrs: (),
+        pure=False,
+        seen=True,
+    )
+)
 
 
 _CONVERSIONS: dict[str, Callable[[Any], str]] = {"!r": repr, "!s": str, "!a": ascii}
@@ -91,7 +101,9 @@ def _assert(xp: Any, condition: Any, *message: Any) -> tuple[()]:
     return ()
 
 
-assert_op = register(OpDef(name="assert", eager=_assert, infer=lambda *types: (), pure=False))
+assert_op = register(
+    OpDef(name="assert", eager=_assert, infer=lambda *types: (), pure=False, seen=True)
+)
 
 
 def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
@@ -101,7 +113,7 @@ def _raise(xp: Any, *message: Any, exception: str) -> tuple[()]:
 
 
 raise_op = register(
-    OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False)
+    OpDef(name="raise", eager=_raise, infer=lambda *types, exception: (), pure=False, seen=True)
 )
 
 
@@ -163,13 +175,23 @@ def _checked_result(xp: Any, value: Any, text: str, target: str) -> Any:
 
 # A call of a function that the user left to Python (`@ignore`).
 python_call = register(
-    OpDef(name="python_call", eager=_python_call, infer=_python_call_infer, pure=False)
+    OpDef(
+        name="python_call",
+        eager=_python_call,
+        infer=_python_call_infer,
+        pure=False,
+        seen=True,
+    )
 )
 
 
-def _draw(xp: Any, *, count: int) -> tuple[int, int]:
-    """Take numbers of the generator; return its seed, as an int64, and the first one's place."""
-    seed, start = default_generator.take(count)
+def _draw(xp: Any, *, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Take a number of the generator for each element of a shape.
+
+    Returns the generator's seed, as an int64, and the place of the first number.
+    """
+    check_sizes(shape)
+    seed, start = default_generator.take(math.prod(shape))
     return seed - 2**64 if seed >= 2**63 else seed, start
 
 
@@ -177,7 +199,7 @@ draw = register(
     OpDef(
         name="draw",
         eager=_draw,
-        infer=lambda *, count: (ScalarType("int"), ScalarType("int")),
+        infer=lambda *, shape: (ScalarType("int"), ScalarType("int")),
         pure=False,
     )
 )

@@ -1,6 +1,6 @@
 """Random numbers in kernels: the words of the generator that belong to elements, and arithmetic.
 
-    %seed, %start = draw() {count=n*m}
+    %seed, %start = draw() {shape=(n, m)}
     %0: i64[n, m] = positions() {shape=(n, m)}
     %1: i64[n, m] = add(%0, %start)
     %2: i64[n, m] = philox(%1, %seed, 0)
@@ -20,7 +20,7 @@ import numpy as np
 
 from jitorch import philox
 from jitorch.dispatch import apply
-from jitorch.ir.dims import Shape, product
+from jitorch.ir.dims import Shape
 from jitorch.ir.opdef import OpDef, Scalar, register
 from jitorch.ir.types import DType, float32, float64, int64
 from jitorch.ops.control import draw
@@ -56,7 +56,7 @@ philox_op = register(
 
 def words(shape: Shape, device: str) -> Word:
     """Take as many numbers of the generator as the shape has elements; return their words."""
-    seed, start = apply(draw, count=product(tuple(shape)))
+    seed, start = apply(draw, shape=tuple(shape))
     numbers = positions(*shape, device=device) + start
     return lambda stream: apply(philox_op, numbers, seed, stream)
 

@@ -12,6 +12,7 @@ from jitorch.errors import ShapeMismatch, TypeMismatch
 from jitorch.ir.dims import Dim, Shape, Sym, at_least, dim_max, floordiv
 from jitorch.ir.opdef import OPS, OpDef, register
 from jitorch.ir.promotion import default_dtype, get_default_dtype
+from jitorch.ir.shapes import check_sizes
 from jitorch.ir.types import (
     DType,
     ScalarType,
@@ -42,11 +43,7 @@ FillValue = bool | int | float | complex
 
 
 def _full_infer(*, shape: Shape, value: FillValue, dtype: DType, device: str = "cpu") -> Type:
-    for d in shape:
-        if isinstance(d, int) and d < 0:
-            raise ShapeMismatch(
-                f"Trying to create tensor with negative dimension {d}: {list(shape)}"
-            )
+    check_sizes(shape)
     return TensorType(dtype, tuple(shape), device=device)
 
 

@@ -60,7 +60,7 @@ def _gather_picks(x: Type, index: Type, *, dim: int) -> Picks | None:
     if not ndim:
         return None
     walks = tuple(None if d == dim else d for d in range(ndim))
-    return Picks(dims=(dim,), walks=walks, at=0)
+    return Picks(dims=(dim,), walks=walks, at=0, back=False)
 
 
 gather_op = register(

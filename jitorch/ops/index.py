@@ -77,7 +77,7 @@ def _index_picks(x: Type, *indices: Type, dims: tuple[int, ...]) -> Picks | None
     rest = [d for d in range(tensor_type(x, "index").ndim) if d not in dims]
     result = {d: i if i < at else i + count for i, d in enumerate(rest)}
     walks = tuple(result.get(d) for d in range(len(rest) + len(dims)))
-    return Picks(dims=dims, walks=walks, at=at)
+    return Picks(dims=dims, walks=walks, at=at, back=True)
 
 
 def _key(indices: tuple[Any, ...], dims: tuple[int, ...]) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ same calls in the same order, draws the same numbers.
 
 from __future__ import annotations
 
+import math
 import operator
 import struct
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from jitorch.errors import ShapeMismatch, TypeMismatch, UnsupportedSyntax
 from jitorch.ir.dims import Dim, Shape, at_least
 from jitorch.ir.opdef import OpDef, register
 from jitorch.ir.promotion import get_default_dtype
+from jitorch.ir.shapes import check_sizes
 from jitorch.ir.types import (
     DType,
     TensorType,
@@ -49,9 +51,7 @@ __all__ = [
 
 
 def _shaped_infer(*, shape: Shape, dtype: DType, device: str = "cpu", **bounds: int) -> Type:
-    for d in shape:
-        if isinstance(d, int) and d < 0:
-            raise ShapeMismatch(f"Trying to create tensor with negative dimension {d}: {shape}")
+    check_sizes(shape)
     return TensorType(dtype, tuple(shape), device=device)
 
 
@@ -61,7 +61,8 @@ def _draw(numbers: Callable[..., Any]) -> Callable[..., Any]:
     def eager(
         xp: Any, *, shape: tuple[int, ...], dtype: DType, device: str = "cpu", **bounds: int
     ) -> Any:
-        count = int(np.prod(shape, dtype=np.int64))
+        check_sizes(shape)  # before the generator moves; only run time may tell them
+        count = math.prod(shape)
         drawn = numbers(xp, *default_generator.take(count), count, dtype.numpy, **bounds)
         return drawn.reshape(shape)
 
@@ -126,7 +127,13 @@ def _randperm_infer(*, n: Dim, dtype: DType, device: str = "cpu") -> Type:
     return TensorType(dtype, (n,), device=device)
 
 
+def _check_count(n: Dim) -> None:
+    if at_least(n, 0) is False:
+        raise ShapeMismatch(f"n must be non-negative, got {n}")
+
+
 def _randperm_eager(xp: Any, *, n: int, dtype: DType, device: str = "cpu") -> Any:
+    _check_count(n)
     drawn = philox.permutation(xp, *default_generator.take(n), n)
     return drawn.astype(dtype.numpy, copy=False)
 
@@ -193,8 +200,7 @@ def randint(
 def randperm(n: Dim, *, dtype: DType | None = None, device: object = None) -> Any:
     """Return the integers 0, ..., n - 1 in random order."""
     place = placed(device)
-    if at_least(n, 0) is False:
-        raise ShapeMismatch(f"n must be non-negative, got {n}")
+    _check_count(n)
     return apply(randperm_op, n=n, dtype=dtype or int64, **place)
 
 

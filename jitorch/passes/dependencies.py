@@ -11,7 +11,7 @@ from jitorch.passes.fusible import is_free, is_fusible
 
 
 class Dependencies:
-    """Which ops of a block must come before which: by values, sizes, side effects and writes."""
+    """Which ops of a block must come before which: by values, sizes, side effects, errors and writes."""
 
     def __init__(self, block: Block) -> None:
         self.ops = block.ops
@@ -20,6 +20,8 @@ class Dependencies:
         self.before: list[set[int]] = []
         binder: dict[str, int] = {}
         effect: int | None = None
+        seen: int | None = None
+        picking: set[int] = set()  # what may raise since then
         write: int | None = None
         for i, op in enumerate(block.ops):
             found = {self.producer[v] for v in operands(op) if v in self.producer}
@@ -27,6 +29,12 @@ class Dependencies:
             if any(not OPS[o.name].pure for o in with_inner(op)):
                 found |= set() if effect is None else {effect}
                 effect = i
+            if any(OPS[o.name].picks is not None for o in with_inner(op)):
+                found |= set() if seen is None else {seen}
+                picking.add(i)
+            if any(OPS[o.name].seen for o in with_inner(op)):
+                found |= picking - {i}
+                seen, picking = i, set()
             # Whatever stands before a write to an argument may read what it overwrites.
             if any(o.name == "assign" for o in with_inner(op)):
                 found |= set(range(i))

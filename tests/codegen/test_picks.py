@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jitorch as jt
-from jitorch.errors import IndexOutOfRange
+from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from tests.picks import FUNCTIONS, ROWS, table
 
 pytestmark = pytest.mark.numba
@@ -116,6 +116,25 @@ def test_nothing_to_pick_from() -> None:
     assert f(table(0, 5), jt.zeros(0, dtype=jt.int64)).shape == (0, 5)
 
 
+@pytest.mark.parametrize("reduce", ["sum", "amax"])
+def test_an_index_is_looked_at_though_its_place_is_known(reduce: str) -> None:
+    """There is one element, or all are alike: no address depends on the index."""
+
+    @jt.script
+    def one(x: Any, w: Any, i: Any) -> Any:
+        return getattr(x[:, i] * w, reduce)(0)
+
+    @jt.script
+    def alike(x: Any, w: Any, i: Any) -> Any:
+        return getattr(jt.ones(1)[i] * w + x, reduce)(0)
+
+    w, i = table(40, 50), jt.arange(50)
+    for f in (one, alike):
+        assert jt.allclose(f(table(40, 1), w, i * 0), f.eager(table(40, 1), w, i * 0))
+        with pytest.raises(IndexOutOfRange, match="with size 1"):
+            f(table(40, 1), w, i)
+
+
 def test_what_is_picked_from_is_not_overwritten() -> None:
     @jt.script
     def f(x: Any, i: Any) -> Any:
@@ -131,3 +150,85 @@ def test_classes_of_a_loss_are_picked_in_its_kernel() -> None:
     x, k = table(50, 30), jt.arange(50) % 30
     np.testing.assert_allclose(f(x, k).numpy(), f.eager(x, k).numpy(), rtol=1e-6)
     assert f.code(x, k).count("def fused") == 1
+
+
+def test_arguments_are_called_like_what_plans_use() -> None:
+    @jt.script
+    def f(no_fault: Any, as_tensor: Any, turned: Any, dtype_f32: Any) -> Any:
+        total = turned.T[1:] + dtype_f32
+        return as_tensor[no_fault], total.cumsum(0), as_tensor[no_fault].sum(0)
+
+    args = ROWS, table(3, 8), table(800, 700).T, table(700)
+    for a, b in zip(f(*args), f.eager(*args), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, i: x.gather(1, i) * 2,
+        lambda x, i: jt.take_along_dim(x, i, 1) * 2,
+        lambda x, i: jt.nn.functional.cross_entropy(x, i[:, 0]),
+    ],
+)
+def test_a_gather_does_not_count_from_the_end(fn: Callable[..., Any]) -> None:
+    for call in (jt.script(fn), fn):
+        with pytest.raises(IndexOutOfRange, match="index -1 is out of bounds for dimension 1"):
+            call(table(2, 3), jt.tensor([[1], [-1]]))
+
+
+def test_a_gather_from_less_than_it_walks_along() -> None:
+    @jt.script
+    def f(x: Any, i: Any, m: Any) -> Any:
+        return x[:, : m.item()].gather(0, i) + 1
+
+    @jt.script
+    def in_a_loop(x: Any, i: Any, n: int) -> Any:
+        total = jt.zeros(2, 2)
+        for k in range(n):
+            total = total + x[:, : 4 - k].gather(0, i)
+        return total
+
+    x, i = table(3, 4), jt.tensor([[0, 1], [2, 2]])
+    assert jt.equal(f(x, i, jt.tensor(3)), f.eager(x, i, jt.tensor(3)))
+    assert jt.equal(in_a_loop(x, i, 3), in_a_loop.eager(x, i, 3))
+    for call in (f, f.eager):
+        with pytest.raises(ShapeMismatch, match="Size does not match at dimension 1"):
+            call(x, i, jt.tensor(1))
+    with pytest.raises(ShapeMismatch) as caught:
+        in_a_loop(x, i, 4)
+    assert caught.value.loc.line == in_a_loop.__wrapped__.__code__.co_firstlineno + 4
+    assert "the index has 2 and what it picks from 1" in caught.value.message
+
+
+def test_effects_stay_on_their_side_of_an_error(capsys: Any) -> None:
+    @jt.script
+    def told(x: Any, i: Any) -> Any:
+        y = x[i]
+        print("after the first")
+        z = x[i + 1]
+        print("after the second")
+        return y + z
+
+    @jt.script
+    def guarded(x: Any, i: Any) -> Any:
+        twice = i * 2
+        assert twice.max().item() < 3, "too large"
+        return x[twice] + 1
+
+    for first, seen in ((3, ""), (2, "after the first\n")):
+        for call in (told, told.eager):
+            with pytest.raises(IndexOutOfRange, match="index 3 is out of bounds"):
+                call(table(3), jt.tensor(first))
+            assert capsys.readouterr().out == seen
+    for call in (guarded, guarded.eager):
+        with pytest.raises(AssertionError, match="too large"):
+            call(table(3), jt.tensor([2]))
+
+
+def test_indices_that_meet_none_pick_nothing() -> None:
+    f = jt.script(lambda x, i, j: x[i, j] * 2)
+    none = jt.zeros(0, dtype=jt.int64)
+    assert f(table(0, 3), jt.tensor([0]), none).shape == (0,)
+    with pytest.raises(IndexOutOfRange, match="size 0"):
+        f(table(0, 3), jt.tensor([0]), jt.tensor([0, 1]))

@@ -188,3 +188,30 @@ def test_no_memory_is_read_for_one_number() -> None:
     fn = jt.script(in_place_of_zeros)
     fn(jt.ones(3, 3))
     assert fn.code(jt.ones(3, 3), stage="kernels").count("arg_ptr") == 2
+
+
+def test_the_maximum_is_found_again() -> None:
+    """The pass that looks for it computes its elements again, with products that others use or not."""
+
+    @jt.script
+    def f(a: Any, b: Any, c: Any, d: Any) -> Any:
+        one = a * b
+        two = one - c * d
+        return one.sum(1), two.argmax(1), (two == two.amax(1, keepdim=True)).sum(1)
+
+    jt.manual_seed(0)
+    args = [jt.randn(50, 300) for _ in range(4)]
+    _, found, count = f(*args)
+    assert jt.equal(found, f.eager(*args)[1])
+    assert count.min() == 1
+
+
+def test_the_maximum_of_half_is_found_again() -> None:
+    """It is rounded where it is stored."""
+
+    @jt.script
+    def f(x: Any) -> Any:
+        y = (x * 1.0).tanh()
+        return y, y.argmax()
+
+    assert f(jt.tensor([5.0, 7.0, 3.0], dtype=jt.float16))[1] < 3

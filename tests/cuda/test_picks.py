@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 import jitorch as jt
 import jitorch.nn.functional as F
 from jitorch.cuda import adapter
-from jitorch.errors import IndexOutOfRange
+from jitorch.cuda.faults import Faults
+from jitorch.errors import UNKNOWN, IndexOutOfRange, ShapeMismatch
 from tests.cuda.kernels import Kernels, install
 from tests.cuda.pretend import Machine
 from tests.picks import FUNCTIONS, ROWS, table
@@ -64,6 +66,12 @@ def test_an_index_beyond_the_end_is_told_when_a_value_is_read(loaded: Kernels) -
         assert made.cpu().shape == (2, 2)  # told once
 
 
+def test_a_gather_does_not_count_from_the_end(loaded: Kernels) -> None:
+    made = jt.script(lambda x, i: x.gather(1, i) * 2)(table(2, 3).cuda(), -ROWS.cuda().abs())
+    with pytest.raises(IndexOutOfRange, match=r"index -[12] is out of bounds for dimension 1"):
+        made.cpu()
+
+
 @pytest.mark.parametrize("wait", ["device", "stream", "event", "item"])
 def test_whoever_waits_is_told(wait: str, loaded: Kernels) -> None:
     x = table(3).cuda()
@@ -95,6 +103,14 @@ def test_a_branch_on_what_was_picked(loaded: Kernels) -> None:
         f(x, jt.tensor([3]).cuda())
 
 
+def test_a_gather_from_less_than_it_walks_along(loaded: Kernels) -> None:
+    f = jt.script(lambda x, i, m: x[:, : m.item()].gather(0, i) + 1)
+    x, i = table(3, 4).cuda(), ROWS.cuda().clamp(0)
+    assert f(x, i, jt.tensor(2)).tolist() == [[9, 2], [1, 6]]
+    with pytest.raises(ShapeMismatch, match="the index has 2 and what it picks from 1"):
+        f(x, i, jt.tensor(1))
+
+
 def test_nothing_to_pick_from(loaded: Kernels) -> None:
     f = jt.script(lambda x, i: x[i] * 2)
     with pytest.raises(IndexOutOfRange, match="out of bounds for dimension 0 with size 0"):
@@ -115,6 +131,7 @@ def test_replays_tell_too(loaded: Kernels, machine: Machine) -> None:
 
 def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
     gc.collect()
+    adapter.faults.check()
     before = len(adapter.faults._used)
 
     def call() -> None:
@@ -124,4 +141,29 @@ def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
     for _ in range(3):
         call()
         gc.collect()
+        adapter.faults.check()
     assert len(adapter.faults._used) == before
+
+
+def test_a_note_outlives_its_program(loaded: Kernels) -> None:
+    made = jt.script(lambda x, i: x[i] * 2)(table(3).cuda(), jt.tensor([7]).cuda())
+    gc.collect()
+    with pytest.raises(IndexOutOfRange, match="index 7 is out of bounds"):
+        made.cpu()
+
+
+def test_garbage_is_collected_while_a_place_is_made() -> None:
+    def allocate(count: int) -> tuple[Any, int]:
+        faults.release([])  # as when a program is collected just now
+        return np.zeros(count, np.int64), 0
+
+    faults = Faults(allocate)
+    making = threading.Thread(target=faults.place, args=(0, UNKNOWN), daemon=True)
+    making.start()
+    making.join(10)
+    assert not making.is_alive()
+
+
+def test_an_index_is_called_like_the_function_that_checks_it(loaded: Kernels) -> None:
+    f = jt.script(lambda x, picked: x[picked] + 1)
+    assert f(table(3).cuda(), ROWS.cuda()).tolist() == [[3, 1], [3, 2]]

@@ -286,6 +286,16 @@ def picked(index: Any, size: Any, fault: Any) -> Any:
     return np.int64(0)
 
 
+def picked_ahead(index: Any, size: Any, fault: Any) -> Any:
+    """As `picked`, with negative indices beyond the end too."""
+    place = np.int64(index)
+    if place >= 0 and place < size:
+        return place
+    fault[0] = place
+    fault[1] = np.int64(size)
+    return np.int64(0)
+
+
 # Random numbers.
 
 
@@ -367,6 +377,7 @@ TABLE: Mapping[str, Mapping[str, Function]] = {
     "mod": {"any": mod},
     "philox": {"any": philox},
     "picked": {"any": picked},
+    "picked_ahead": {"any": picked_ahead},
     "racc_add": {"any": racc_add},
     "racc_max": {"any": maximum},
     "racc_min": {"any": minimum},

@@ -22,7 +22,7 @@ from jitorch.codegen.kernel import (
     Step,
     Stride,
 )
-from jitorch.codegen.picking import NOTHING
+from jitorch.codegen.picking import NOTHING, TOO_LARGE
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS
@@ -229,22 +229,29 @@ class DriverOps(DriverText):
 
     def fault(self, note: Fault) -> str:
         """Write the memory in which a kernel notes an index beyond the end; return its address."""
+        for dim, *sizes in note.others:
+            wanted, given = map(self.size, sizes)
+            self.line(f"if {wanted} > {given}:")
+            self.beyond(note, "ShapeMismatch", TOO_LARGE.format(dim=dim), wanted, given)
         size, count = self.size(note.size), self.size(note.count)
         if not isinstance(note.size, int) or note.size == 0:
             self.line(f"if {size} == 0 and {count} > 0:")
-            self.beyond(note, "index is out of bounds for dimension {dim} with size 0")
+            message = f"index is out of bounds for dimension {note.dim} with size 0"
+            self.beyond(note, "IndexOutOfRange", message)
         address = self.allocate(2, 8, "fault")
         self.line(f"poke_i64({address} + 8, {NOTHING})")
         return address
 
     def tell(self, note: Fault, address: str) -> None:
         self.line(f"if peek_i64({address} + 8) != {NOTHING}:")
-        message = "index {{}} is out of bounds for dimension {dim} with size {{}}"
-        self.beyond(note, message, f"peek_i64({address})", f"peek_i64({address} + 8)")
+        message = f"index {{}} is out of bounds for dimension {note.dim} with size {{}}"
+        self.beyond(
+            note, "IndexOutOfRange", message, f"peek_i64({address})", f"peek_i64({address} + 8)"
+        )
 
-    def beyond(self, note: Fault, message: str, *numbers: str) -> None:
+    def beyond(self, note: Fault, error: str, message: str, *numbers: str) -> None:
         loc, self.loc = self.loc, note.loc
-        self.fail("IndexOutOfRange", message.format(dim=note.dim), *numbers)
+        self.fail(error, message, *numbers)
         self.loc = loc
 
     def require_elements(self, op: Op) -> None:
