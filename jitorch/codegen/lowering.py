@@ -7,7 +7,6 @@ makes an object file of it. Importing this module imports Numba.
 
 from __future__ import annotations
 
-import ast
 import functools
 import linecache
 from collections.abc import Mapping
@@ -17,12 +16,11 @@ from llvmlite import ir
 
 from jitorch.codegen.emit import ENTRY, Intrinsic
 from jitorch.codegen.llvm import target_machine
-from jitorch.codegen.nest import emit_nest
+from jitorch.codegen.nest import emit_nest, function_in
 from jitorch.codegen.numba_api import (
     codegen,
     compiler,
     cpu,
-    errors,
     extending,
     fastmathpass,
     funcdesc,
@@ -226,7 +224,7 @@ def lower(
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = ir.Module(f"{entry}.nest")
     # Outside of Numba, whose compiler lock other threads may be waiting for.
-    emit_nest(module, module.name, _function(source, entry, filename), _adapted(namespace))
+    emit_nest(module, module.name, function_in(source, entry, filename), _adapted(namespace))
     options = cpu.FastMathOptions(set(fastmath))
     if options:
         fastmathpass.rewrite_module(module, options)
@@ -247,13 +245,6 @@ def lower(
         pipeline_class=_KernelCompiler,
     )
     return [_WRAPPER.format(entry=entry, mangled=mangled), *library.texts, str(module)]
-
-
-def _function(source: str, entry: str, filename: str) -> ast.FunctionDef:
-    for node in ast.parse(source, filename).body:
-        if isinstance(node, ast.FunctionDef) and node.name == entry:
-            return node
-    raise errors.TypingError(f"the source has no function '{entry}'")
 
 
 def _call_of(name: str) -> Intrinsic:

@@ -3,7 +3,7 @@
 Kernel source is a small part of Python whose types are known on the spot: intrinsics, numbers,
 `range`, `while` and `if`. Inferring types over the whole function, as Numba does for Python at
 large, takes five times as long, with all that Numba does besides. `lowering` puts what is emitted here behind one
-intrinsic, in a function that Numba compiles.
+intrinsic, in a function that Numba compiles. `cuda/lowering` adds what source for GPUs has besides.
 
 A variable has one type, that of the first value it is given. What a block of statements binds is
 unknown after it, unless it is bound elsewhere too.
@@ -29,18 +29,22 @@ def emit_nest(module: Any, name: str, tree: ast.FunctionDef, namespace: Mapping[
 
     Raises Numba's TypingError, with the line, for what has no meaning there.
     """
-    arguments = [each.arg for each in tree.args.args]
-    ftype = ir.FunctionType(ir.VoidType(), [I64] * len(arguments))
-    function = ir.Function(module, ftype, name)
+    kinds = [types.int64] * len(tree.args.args)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * len(kinds)), name)
     function.attributes.add("alwaysinline")
-    nest = _Nest(function, namespace, _assigned(tree))
-    for argument, value in zip(arguments, function.args, strict=True):
-        nest.bind(argument, Typed(types.int64, value))
-    nest.whole(tree.body)
+    Nest.fill(function, kinds, tree, namespace)
     return function
 
 
-def _assigned(tree: ast.FunctionDef) -> Counter[str]:
+def function_in(source: str, name: str, filename: str) -> ast.FunctionDef:
+    """Return the function of that name in source; raises Numba's TypingError if it has none."""
+    for node in ast.parse(source, filename).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return node
+    raise errors.TypingError(f"the source has no function '{name}'")
+
+
+def assignments(tree: ast.FunctionDef) -> Counter[str]:
     """How often each name is assigned; a name that only loops bind is bound anew by each."""
     loops = [node.target for node in ast.walk(tree) if isinstance(node, ast.For)]
     stored = [
@@ -61,19 +65,32 @@ class _Loop(NamedTuple):
     after: Any
 
 
-class _Nest(Expressions):
+class Nest(Expressions):
     """Emits statements."""
 
-    def __init__(self, function: Any, namespace: Mapping[str, Any], assigned: Counter[str]) -> None:
-        super().__init__(function, namespace, assigned)
+    def __init__(
+        self, entry: Any, builder: Any, namespace: Mapping[str, Any], assigned: Counter[str]
+    ) -> None:
+        super().__init__(entry, builder, namespace, assigned)
         self.loops: list[_Loop] = []
 
-    def whole(self, statements: Sequence[ast.stmt]) -> None:
-        start = self.builder.block
-        self.block(statements)
-        if not self.builder.block.is_terminated:
-            self.builder.ret_void()
-        ir.IRBuilder(self.entry).branch(start)
+    @classmethod
+    def fill(
+        cls,
+        function: Any,
+        kinds: Sequence[Any],
+        tree: ast.FunctionDef,
+        namespace: Mapping[str, Any],
+    ) -> None:
+        """Emit the body of an LLVM function whose arguments are of these Numba types."""
+        entry, start = (function.append_basic_block(name) for name in ("entry", "start"))
+        nest = cls(entry, ir.IRBuilder(start), namespace, assignments(tree))
+        for argument, kind, value in zip(tree.args.args, kinds, function.args, strict=True):
+            nest.bind(argument.arg, Typed(kind, value))
+        nest.block(tree.body)
+        if not nest.builder.block.is_terminated:
+            nest.builder.ret_void()
+        ir.IRBuilder(entry).branch(start)
 
     def block(self, statements: Sequence[ast.stmt]) -> None:
         """Emit statements; what they bind ends with them."""

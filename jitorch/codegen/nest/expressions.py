@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from llvmlite import ir
 
 from jitorch.codegen.casts import convert
 from jitorch.codegen.emit import I1, I64, Intrinsic
-from jitorch.codegen.nest.operators import BINARY, COMPARISONS, negative
+from jitorch.codegen.nest.operators import BINARY, COMPARISONS, Binary, negative
 from jitorch.codegen.numba_api import errors, types
 
 _Operator = TypeVar("_Operator")
@@ -34,9 +34,13 @@ class Variable(NamedTuple):
 class Expressions:
     """Emits expressions at `builder`; `entry` is where places on the stack are made."""
 
-    def __init__(self, function: Any, namespace: Mapping[str, Any], assigned: Counter[str]) -> None:
-        self.entry = function.append_basic_block("entry")
-        self.builder = ir.IRBuilder(function.append_basic_block("start"))
+    operators: ClassVar[Mapping[type[ast.operator], Binary]] = BINARY
+
+    def __init__(
+        self, entry: Any, builder: Any, namespace: Mapping[str, Any], assigned: Counter[str]
+    ) -> None:
+        self.entry = entry
+        self.builder = builder
         self.namespace = namespace
         self.assigned = assigned
         self.bound: dict[str, Typed] = {}  # what is assigned once, where it is known
@@ -106,18 +110,21 @@ class Expressions:
         return Typed(sig.return_type, emit(None, self.builder, sig, values))
 
     def binary(self, op: ast.operator, a: Typed, b: Typed) -> Typed:
-        return Typed(*_known(BINARY, op)(self.builder, a, b))
+        return Typed(*_known(self.operators, op)(self.builder, a, b))
 
     def unary(self, op: ast.unaryop, x: Typed) -> Typed:
         match op:
             case ast.Not():
                 return Typed(types.boolean, self.builder.not_(self.truth(x)))
             case ast.USub():
-                return Typed(*negative(self.builder, x))
+                return self.negative(x)
             case ast.Invert() if isinstance(x.type, types.Integer):
                 return Typed(types.unliteral(x.type), self.builder.not_(x.value))
             case _:
                 raise no_meaning(op)
+
+    def negative(self, x: Typed) -> Typed:
+        return Typed(*negative(self.builder, x))
 
     def comparison(self, nodes: Sequence[ast.expr], ops: Sequence[ast.cmpop]) -> Typed:
         values = [self.value(each) for each in nodes]
@@ -156,16 +163,25 @@ class Expressions:
 
     def joined(self, block: Any, found: Sequence[tuple[Typed, Any]]) -> Typed:
         """Go on in a block with the value of the one that control came from."""
-        kinds = {types.unliteral(x.type) for x, _ in found}
+        kind = self.shared_type({types.unliteral(x.type) for x, _ in found})
+        values = []
+        for x, before in found:
+            self.builder.position_before(before.terminator)
+            values.append(self.converted(x, kind))
+        self.builder.position_at_end(block)
+        result = self.builder.phi(values[0].type)
+        for value, (_, before) in zip(values, found, strict=True):
+            result.add_incoming(value, before)
+        return Typed(kind, result)
+
+    def shared_type(self, kinds: Set[Any]) -> Any:
+        """The type of what is a value of one of these types."""
         if len(kinds) > 1:
             raise errors.TypingError(
                 f"values of one type expected, not of {sorted(kinds, key=str)}"
             )
-        self.builder.position_at_end(block)
-        result = self.builder.phi(found[0][0].value.type)
-        for x, before in found:
-            result.add_incoming(x.value, before)
-        return Typed(kinds.pop(), result)
+        (kind,) = kinds
+        return kind
 
     # Conversions.
 
