@@ -1,4 +1,4 @@
-"""Kernels as Python source for Numba's CUDA compiler: one statement per line, the user's at its end.
+"""Kernels for GPUs as Python source: one statement per line, the user's at its end.
 
     def fused_844e97b2c3ac(p_x, p_y, size_i, vectors):
         four_x = cuda.local.array(4, np.float32)
@@ -211,15 +211,8 @@ class _Writer(PartWriter):
             self.line(f"{others[0].name} = over")
         self.decode("over", others)
         inside = f"if {high.name} < {high.size} and {axis.name} < {axis.size}:"
-        with self.lanes_of_square():
-            self.line(f"{high.name} = square_top + cuda.threadIdx.x")
-            self.line(f"{axis.name} = square_left + lane")
-            with self.block(inside):
-                for load, name in turned.items():
-                    at = f"cuda.threadIdx.x * {SQUARE + 1} + lane"
-                    value = f"{load.pointer}[{self.address(load.index, None)}]"
-                    self.line(f"{name}[{at}] = {value}", load.loc)
-        self.line("cuda.syncthreads()")
+        if turned:  # results alone may lie across: they are stored as they come
+            self.turn(inside, high, axis, turned)
         with self.lanes_of_square():
             self.line(f"{high.name} = square_top + lane")
             self.line(f"{axis.name} = square_left + cuda.threadIdx.x")
@@ -231,6 +224,19 @@ class _Writer(PartWriter):
                         self.line(f"{s.name} = {self.from_memory(s, element)}", s.loc)
                     else:
                         self.statements([s])
+        if turned:
+            self.line("cuda.syncthreads()")
+
+    def turn(self, inside: str, high: Axis, axis: Axis, turned: Mapping[Load, str]) -> None:
+        """Write the loads of a square into shared memory."""
+        with self.lanes_of_square():
+            self.line(f"{high.name} = square_top + cuda.threadIdx.x")
+            self.line(f"{axis.name} = square_left + lane")
+            with self.block(inside):
+                for load, name in turned.items():
+                    at = f"cuda.threadIdx.x * {SQUARE + 1} + lane"
+                    value = f"{load.pointer}[{self.address(load.index, None)}]"
+                    self.line(f"{name}[{at}] = {value}", load.loc)
         self.line("cuda.syncthreads()")
 
     @contextmanager

@@ -139,6 +139,13 @@ LAYOUTS = {
           %z: i16[2, n, m] = mul(%t, %y)
           return %z
         }""",
+    "results_across": """
+        graph @f(%x: f32[n, m]) {
+          %y: f32[n, m] = neg(%x)
+          %t: f32[m, n; strided] = permute(%y) {dims=(1, 0)}
+          %z: f32[m, n] = exp(%t)
+          return %y, %z
+        }""",
     "many_transposed": graph(
         ", ".join(f"%x{k}: f64[m, n]" for k in range(8)),
         [
