@@ -72,7 +72,7 @@ def ptx(made: CudaSource, entry: str, cc: tuple[int, int]) -> str:
         text: str = toolkit.adapter().ptx(made.text, entry, made.types, cc, BOUNDS[work])
     except CompileError:
         raise
-    except Exception as error:  # whatever Numba, NVVM or NVRTC fail with
+    except Exception as error:  # whatever the walk, NVVM or NVRTC fail with
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CompileError(
             f"the kernel '{entry}' could not be compiled for CUDA: {reason[0]}",

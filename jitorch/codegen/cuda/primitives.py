@@ -4,9 +4,10 @@ The expressions of the op table are written with the same names for all processo
 its meaning on a GPU. `MATH` are those that Python's `math` has: libdevice computes them. `TABLE` has
 the others, by the dtype or kind of the first operand where that matters ("f32", "float", "int",
 "bool"; "any" else). A function sees `cuda`, `math`, `np` and the names of the table, no more, so that
-Numba's simulator can run it as it stands.
+Numba's simulator can run it as it stands. Its source is what is compiled (`lowering`): statements
+that kernels have, and `return`.
 
-Numba computes small integers in 64 bits, which wrap as they should once the result is cast to its
+Small integers are computed in 64 bits, which wrap as they should once the result is cast to its
 dtype; expressions of integers are always cast (`codegen/expression.py`). An int and a float32 would
 meet in float64: constants have the dtype of what they meet.
 """
@@ -36,7 +37,7 @@ ALL_LANES = 0xFFFFFFFF
 # Elements that `load_4` and `store_4` take at once.
 FOUR = 4
 
-# Of the simulator and of Numba, put in place by who compiles: see `codegen/cuda/adapter.py`.
+# Put in place by who runs the functions: see `codegen/cuda/lowering.py`.
 cuda: Any = None
 
 
@@ -314,11 +315,12 @@ def philox(number: Any, seed: Any, stream: Any) -> Any:
     word, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     for _ in range(10):
         a, b = np.uint64(c0) * np.uint64(0xD2511F53), np.uint64(c2) * np.uint64(0xCD9E8D57)
-        c0, c1 = np.uint32(b >> half) ^ c1 ^ k0, np.uint32(b & word)
-        c2, c3 = np.uint32(a >> half) ^ c3 ^ k1, np.uint32(a & word)
+        c0, c1 = np.uint32(np.uint32(b >> half) ^ c1 ^ k0), np.uint32(b & word)
+        c2, c3 = np.uint32(np.uint32(a >> half) ^ c3 ^ k1), np.uint32(a & word)
         k0 = np.uint32((np.uint64(k0) + np.uint64(0x9E3779B9)) & word)
         k1 = np.uint32((np.uint64(k1) + np.uint64(0xBB67AE85)) & word)
-    even, odd = (c2, c3) if n & np.int64(2) else (c0, c1)
+    second = (n & np.int64(2)) != 0
+    even, odd = c2 if second else c0, c3 if second else c1
     return np.int64(odd if n & np.int64(1) else even)
 
 

@@ -250,6 +250,18 @@ def _starts(source: CudaSource, load: Callable[[Entry], Any], sizes: Sequence[in
 
 # Machine code.
 
+# Modules that decide what source means, besides those of `nest`.
+_MEANING = (
+    "casts.py",
+    "emit.py",
+    "numeric.py",
+    "cuda/adapter.py",
+    "cuda/device.py",
+    "cuda/lowering.py",
+    "cuda/primitives.py",
+    "cuda/text.py",
+)
+
 
 def binary(source: CudaSource, entry: str, cc: tuple[int, int]) -> bytes:
     """Return the machine code of an entry: from the disk, or compiled now and kept there."""
@@ -285,6 +297,6 @@ def _version(name: str) -> str:
 @functools.cache
 def _ours() -> str:
     """Return a digest of the modules that decide what source means."""
-    folder = Path(__file__).parent
-    files = [folder / "adapter.py", folder / "primitives.py"]
+    folder = Path(__file__).parent.parent
+    files = [*map(folder.joinpath, _MEANING), *sorted(folder.glob("nest/*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,6 +1,6 @@
 """The parts of the CUDA toolkit that compiling needs, all from wheels: found, used, or missed.
 
-NVVM and NVRTC are libraries that Numba's CUDA compiler loads; `ptxas` turns PTX into machine code and
+NVVM and NVRTC are libraries that numba-cuda loads; `ptxas` turns PTX into machine code and
 `nvdisasm` shows it. Whichever is missing is named with the command that installs it.
 """
 

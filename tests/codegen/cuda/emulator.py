@@ -85,7 +85,18 @@ def _own() -> tuple[int, dict[Any, Any]]:
     return _here.y * _here.shape.threads[0] + _here.x, board
 
 
-_NAMES = namespace(_CUDA, Board(_own, _CUDA.syncthreads))
+BOARD = Board(_own, _CUDA.syncthreads)
+_NAMES = namespace(_CUDA, BOARD)
+
+
+def place(what: str, axis: str) -> int:
+    """Return where the GPU's thread is that asks, or how many there are."""
+    return int(getattr(_here.at(what), axis))
+
+
+def wait() -> None:
+    """Wait for the other threads of the block."""
+    _CUDA.syncthreads()
 
 
 def start(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[Any]) -> None:
@@ -94,10 +105,17 @@ def start(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[Any]) 
     file = f"<emulated {entry}>"
     linecache.cache[file] = (len(made.text), None, made.text.splitlines(True), file)
     exec(compile(made.text, file, "exec"), scope)
+    run(scope[entry], made, shape, arguments)
+
+
+def run(
+    kernel: Callable[..., None], made: CudaSource, shape: Shape, arguments: Sequence[Any]
+) -> None:
+    """Call a kernel once for each thread of a launch."""
     together = any(word in made.text for word in _TOGETHER)
     with np.errstate(all="ignore"):
         for x, y in itertools.product(*map(range, shape.blocks)):
-            _block(scope[entry], arguments, shape, (x, y), together)
+            _block(kernel, arguments, shape, (x, y), together)
 
 
 def _block(

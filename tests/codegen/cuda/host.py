@@ -16,7 +16,7 @@ from jitorch.codegen.strides import makers
 from jitorch.ir.core import Graph, Op, Value
 from jitorch.ir.dims import evaluate
 from jitorch.ir.facts import binders
-from jitorch.ir.interp import interpret
+from jitorch.ir.interp import evaluate_attr, interpret
 from jitorch.ir.opdef import OPS
 from jitorch.ir.types import BY_TAG, ScalarType, TensorType, sizes_in
 
@@ -60,7 +60,9 @@ def run_graph(graph: Graph, args: Sequence[Any], start: Launch) -> list[Any]:
         inputs = [values[v] for v in op.inputs]
         made = kernel_of(op, ops)
         results: Sequence[Any]
-        results = run_op(op, inputs) if made is None else run_kernel(made, op, inputs, env, start)
+        results = (
+            run_op(op, inputs, env) if made is None else run_kernel(made, op, inputs, env, start)
+        )
         values.update(zip(op.outputs, results, strict=True))
     return [values[v] for v in graph.results]
 
@@ -74,8 +76,9 @@ def bind(v: Value, x: Any, env: dict[str, int]) -> None:
         env[str(d)] = x
 
 
-def run_op(op: Op, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    out = OPS[op.name].eager(np, *inputs, **op.attrs)
+def run_op(op: Op, inputs: Sequence[Any], env: dict[str, int]) -> tuple[Any, ...]:
+    attrs = {name: evaluate_attr(value, env) for name, value in op.attrs.items()}
+    out = OPS[op.name].eager(np, *inputs, **attrs)
     return out if isinstance(out, tuple) else (out,)
 
 

@@ -23,7 +23,8 @@ _NUMPY = {
 }  # fmt: skip
 
 
-def _function(name: str) -> Any:
+def function(name: str) -> Any:
+    """Return what NumPy or SciPy has for a function of `math`."""
     if name in ("erf", "erfc"):
         return getattr(scipy.special, name)
     if name == "lgamma":  # as C has it; SciPy has another value at minus infinity
@@ -80,7 +81,7 @@ def _store_4(pointer: Any, at: Any, array: Any) -> None:
 
 def namespace(cuda: Any, board: Board) -> dict[str, Any]:
     """Return the names that kernel source may use, with what stands for `numba.cuda`."""
-    functions = {name: _function(name) for name in (*primitives.MATH.values(), "fmod")}
+    functions = {name: function(name) for name in (*primitives.MATH.values(), "fmod")}
     names: dict[str, Any] = {
         "cuda": cuda,
         "math": _Module(**functions),

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,10 +12,11 @@ from jitorch.codegen.cuda.launch import Work
 from jitorch.codegen.cuda.steps import compile_graph
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
-from jitorch.ir.types import BY_TAG
 from tests.codegen.cuda import simulator, suite
-from tests.codegen.cuda.host import expected, run_graph
+from tests.codegen.cuda.cases import CASES, compare, ends_of_integers, same, special_floats
+from tests.codegen.cuda.host import expected
 from tests.codegen.cuda.machine import Simulated
+<<<<<<< HEAD
 from tests.codegen.cuda.names import all_in_parts, small_blocks
 from tests.support import SPECIAL, random_arguments
 
@@ -55,6 +54,10 @@ CASES = [(name, sizes) for name in suite.GRAPHS for sizes in sizes_of(name)]
 PART_CASES = [(name, sizes) for name in suite.GRAPHS for sizes in part_sizes_of(name)]
 # Results whose last bits differ: NumPy's half is rounded at each op, sums in another order.
 TOLERANCE = {2: 4e-3, 4: 3e-5, 8: 1e-9}
+=======
+from tests.codegen.cuda.names import small_blocks
+from tests.support import random_arguments
+>>>>>>> 6ac2cd0 (Emit kernels for GPUs as LLVM in one walk over their source, instead of through Numba's compiler)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +69,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_kernels(name: str, sizes: dict[str, int]) -> None:
     graph = parse(suite.GRAPHS[name])
     args = random_arguments(graph, np.random.default_rng(1), sizes)
-    compare(name, args)
+    compare(name, args, simulator.start)
 
 
 @pytest.mark.parametrize(("name", "sizes"), PART_CASES, ids=str)
@@ -78,43 +81,12 @@ def test_folds_in_parts(name: str, sizes: dict[str, int], monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("tag", ["f16", "f32", "f64"])
 def test_special_floats(tag: str) -> None:
-    values = np.array([(x, y) for x in SPECIAL for y in SPECIAL])
-    with np.errstate(over="ignore"):
-        x, y = (values[:, i].astype(BY_TAG[tag].numpy) for i in (0, 1))
-    compare(f"elementwise_{tag}", [x > 0, x, y])
+    compare(f"elementwise_{tag}", special_floats(tag), simulator.start)
 
 
 @pytest.mark.parametrize("tag", ["u8", "i8", "i16", "i32", "i64"])
 def test_ends_of_integers(tag: str) -> None:
-    dtype = BY_TAG[tag].numpy
-    info = np.iinfo(dtype)
-    ends = [info.min, info.max, 0, 1, info.max // 2, *([] if info.min == 0 else [-1, -7])]
-    values = np.array([(x, y) for x in ends for y in [*ends, 7, 8, 40]], dtype)
-    compare(f"elementwise_{tag}", [values[:, 0] > 0, values[:, 0].copy(), values[:, 1].copy()])
-
-
-def compare(name: str, args: list[Any]) -> None:
-    graph = parse(suite.GRAPHS[name])
-    try:
-        wanted = expected(graph, args)
-    except (IndexError, ZeroDivisionError):
-        pytest.skip("an error in eager too")
-    got = run_graph(suite.prepared(graph), args, simulator.start)
-    for v, a, b in zip(graph.results, got, wanted, strict=True):
-        same(v.hint, a, b)
-
-
-def same(what: str, got: Any, wanted: Any) -> None:
-    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape), what
-    if wanted.dtype.kind != "f":
-        np.testing.assert_array_equal(got, wanted, err_msg=what)
-        return
-    bound = TOLERANCE[wanted.dtype.itemsize]
-    np.testing.assert_allclose(got, wanted, rtol=bound, atol=bound, err_msg=what)
-    zero = (wanted == 0) & (got == 0)
-    # The order of zeros is open in maxima, as it is in NumPy.
-    if "max" not in what and "min" not in what and "peak" not in what:
-        assert (np.signbit(got) == np.signbit(wanted))[zero].all(), what
+    compare(f"elementwise_{tag}", ends_of_integers(tag), simulator.start)
 
 
 # Programs: plans that launch kernels and leave the rest to the array library.
@@ -182,4 +154,4 @@ def test_four_at_once_needs_alignment() -> None:
 def test_picks(name: str, n: int) -> None:
     graph = parse(suite.GRAPHS[name])
     args = random_arguments(graph, np.random.default_rng(n), {"n": n, "m": 8})
-    compare(name, args)
+    compare(name, args, simulator.start)

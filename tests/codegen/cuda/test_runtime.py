@@ -201,3 +201,19 @@ def test_a_damaged_file_is_compiled_anew(compiler: None, cache_dir: Path) -> Non
     with pytest.warns(RuntimeWarning, match="incomplete"):
         again = binary(made, made.name, CC)
     assert again == first
+
+
+@pytest.mark.numba
+def test_machine_code_is_kept_for_the_modules_that_made_it() -> None:
+    script = (
+        "import sys, jitorch.codegen.cuda.runtime; known = set(sys.modules);"
+        "import jitorch.codegen.cuda.lowering; print(*set(sys.modules) - known)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    package = "jitorch.codegen."
+    loaded = {m.removeprefix(package) for m in done.stdout.split() if m.startswith(package)}
+    ours = {name.removesuffix(".py").replace("/", ".") for name in runtime._MEANING}
+    assert "cuda.device" in loaded
+    assert {m for m in loaded if m.split(".")[0] != "nest"} - ours == {"numba_api"}
