@@ -128,7 +128,8 @@ def _block(
     shared: dict[int, Any] = {}
     boards: dict[int, dict[Any, Any]] = {}
     wide, high = shape.threads
-    barrier = threading.Barrier(wide * high) if together else None
+    # A thread that waits for none would wait for ever.
+    barrier = threading.Barrier(wide * high, timeout=60) if together else None
     failures: list[BaseException] = []
 
     def thread(x: int, y: int) -> None:
