@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jitorch.codegen.cuda.launch import Work
 from jitorch.ir.parser import parse
 from jitorch.ir.types import BY_TAG
 from tests.codegen.cuda import suite
 from tests.codegen.cuda.host import Launch, expected, run_graph
 from tests.support import SPECIAL
 
-# Nothing, one element, less than a warp; and several warps, rounds and parts.
+# Nothing, one element, less than a warp; and several warps and rounds.
 SMALL = [{"n": 0, "m": 3}, {"n": 3, "m": 0}, {"n": 1, "m": 1}, {"n": 5, "m": 13}]
 LARGE = [{"n": 2, "m": 300}]
 
@@ -22,11 +23,29 @@ def sizes_of(name: str) -> list[dict[str, int]]:
     """Return what to try: a fold of several warps, which takes long, not for every dtype."""
     if name.startswith("elementwise"):
         return [{"n": 0}, {"n": 13}]
-    once = name in suite.LAYOUTS or name.endswith(("_f32", "everything_bool"))
+    many = name.startswith(("rows", "columns", "everything", "smallest", "sum_between"))
+    once = not many or name.endswith(("_f32", "everything_bool"))
     return SMALL + LARGE if once else SMALL
 
 
+# Several parts, rounds, and bands of columns; `test_parts.py` has more.
+LONG, DEEP = {"n": 2, "m": 700}, {"n": 50, "m": 35}
+IN_SEVERAL_PARTS = {
+    **dict.fromkeys(("softmax", "centred", "batch_norm", "softmax_of_everything", "half"), LONG),
+    **dict.fromkeys(("softmax_of_columns", "column_sum"), DEEP),
+}
+
+
+def part_sizes_of(name: str) -> list[dict[str, int]]:
+    """Return what to try of a kernel whose folds are cut in parts."""
+    if suite.works(name).isdisjoint({Work.ROW_PARTS, Work.COLUMN_PARTS}):
+        return []
+    large = [IN_SEVERAL_PARTS[name]] if name in IN_SEVERAL_PARTS else []
+    return [{"n": 3, "m": 0}, {"n": 3, "m": 5}, *large]
+
+
 CASES = [(name, sizes) for name in suite.GRAPHS for sizes in sizes_of(name)]
+PART_CASES = [(name, sizes) for name in suite.GRAPHS for sizes in part_sizes_of(name)]
 # Results whose last bits differ: NumPy's half is rounded at each op, sums in another order.
 TOLERANCE = {2: 4e-3, 4: 3e-5, 8: 1e-9}
 

@@ -68,8 +68,7 @@ def one_thread(made: CudaSource, entry: str, shape: Shape, arguments: Sequence[A
     """Launch an entry in a single thread, which does the work of all, if whole warps need not meet."""
     (work,) = (e.work for e in made.entries if e.name == entry)
     if work not in _WARPS:
-        # Parts are not shared out among the blocks there are: each has its own.
-        shape = Shape(shape.blocks if work is Work.PARTS else (1, 1), (1, 1))
+        shape = Shape((1, 1), (1, 1))
     start(made, entry, shape, arguments)
 
 

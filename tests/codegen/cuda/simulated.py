@@ -8,56 +8,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jitorch.codegen.cuda.launch import Work
 from jitorch.codegen.cuda.steps import compile_graph
 from jitorch.ir.interp import interpret
 from jitorch.ir.parser import parse
 from tests.codegen.cuda import simulator, suite
-from tests.codegen.cuda.cases import CASES, compare, ends_of_integers, same, special_floats
+from tests.codegen.cuda.cases import (
+    CASES,
+    PART_CASES,
+    compare,
+    ends_of_integers,
+    same,
+    special_floats,
+)
 from tests.codegen.cuda.host import expected
 from tests.codegen.cuda.machine import Simulated
-<<<<<<< HEAD
 from tests.codegen.cuda.names import all_in_parts, small_blocks
-from tests.support import SPECIAL, random_arguments
-
-# Nothing, one element, less than a warp; and several warps and rounds.
-SMALL = [{"n": 0, "m": 3}, {"n": 3, "m": 0}, {"n": 1, "m": 1}, {"n": 5, "m": 13}]
-LARGE = [{"n": 2, "m": 300}]
-
-
-def sizes_of(name: str) -> list[dict[str, int]]:
-    """Return what to try: a fold of several warps, which takes long, not for every dtype."""
-    if name.startswith("elementwise"):
-        return [{"n": 0}, {"n": 13}]
-    many = name.startswith(("rows", "columns", "everything", "smallest", "sum_between"))
-    once = not many or name.endswith(("_f32", "everything_bool"))
-    return SMALL + LARGE if once else SMALL
-
-
-# Several parts, rounds, and bands of columns; `test_parts.py` has more.
-LONG, DEEP = {"n": 2, "m": 700}, {"n": 50, "m": 35}
-IN_SEVERAL_PARTS = {
-    **dict.fromkeys(("softmax", "centred", "batch_norm", "softmax_of_everything", "half"), LONG),
-    **dict.fromkeys(("softmax_of_columns", "column_sum"), DEEP),
-}
-
-
-def part_sizes_of(name: str) -> list[dict[str, int]]:
-    """Return what to try of a kernel whose folds are cut in parts."""
-    if suite.works(name).isdisjoint({Work.ROW_PARTS, Work.COLUMN_PARTS}):
-        return []
-    large = [IN_SEVERAL_PARTS[name]] if name in IN_SEVERAL_PARTS else []
-    return [{"n": 3, "m": 0}, {"n": 3, "m": 5}, *large]
-
-
-CASES = [(name, sizes) for name in suite.GRAPHS for sizes in sizes_of(name)]
-PART_CASES = [(name, sizes) for name in suite.GRAPHS for sizes in part_sizes_of(name)]
-# Results whose last bits differ: NumPy's half is rounded at each op, sums in another order.
-TOLERANCE = {2: 4e-3, 4: 3e-5, 8: 1e-9}
-=======
-from tests.codegen.cuda.names import small_blocks
 from tests.support import random_arguments
->>>>>>> 6ac2cd0 (Emit kernels for GPUs as LLVM in one walk over their source, instead of through Numba's compiler)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +42,7 @@ def test_kernels(name: str, sizes: dict[str, int]) -> None:
 def test_folds_in_parts(name: str, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     all_in_parts(monkeypatch)
     graph = parse(suite.GRAPHS[name])
-    compare(name, random_arguments(graph, np.random.default_rng(1), sizes))
+    compare(name, random_arguments(graph, np.random.default_rng(1), sizes), simulator.start)
 
 
 @pytest.mark.parametrize("tag", ["f16", "f32", "f64"])

@@ -14,9 +14,9 @@ from jitorch.codegen.numba_api import errors
 from jitorch.ir.parser import parse
 from jitorch.ir.types import from_numpy_dtype
 from tests.codegen.cuda import processor, suite
-from tests.codegen.cuda.cases import CASES, compare, ends_of_integers, special_floats
+from tests.codegen.cuda.cases import CASES, PART_CASES, compare, ends_of_integers, special_floats
 from tests.codegen.cuda.host import expected, run_graph
-from tests.codegen.cuda.names import small_blocks
+from tests.codegen.cuda.names import all_in_parts, small_blocks
 from tests.codegen.random_graphs import RandomGraph
 from tests.codegen.support import assert_same
 from tests.support import random_arguments
@@ -34,6 +34,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_blocks_of_threads(name: str, sizes: dict[str, int]) -> None:
     graph = parse(suite.GRAPHS[name])
     compare(name, random_arguments(graph, np.random.default_rng(1), sizes), processor.start)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("name", "sizes"), PART_CASES, ids=str)
+def test_folds_in_parts(name: str, sizes: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    all_in_parts(monkeypatch)
+    graph = parse(suite.GRAPHS[name])
+    args = random_arguments(graph, np.random.default_rng(1), sizes)
+    for start in (processor.start, processor.one_thread):
+        compare(name, args, start)
 
 
 @pytest.mark.usefixtures("small")
