@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jitorch as jt
+from jitorch.codegen import steps
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
 from tests.picks import FUNCTIONS, ROWS, table
 
@@ -232,3 +233,18 @@ def test_indices_that_meet_none_pick_nothing() -> None:
     assert f(table(0, 3), jt.tensor([0]), none).shape == (0,)
     with pytest.raises(IndexOutOfRange, match="size 0"):
         f(table(0, 3), jt.tensor([0]), jt.tensor([0, 1]))
+
+
+def test_what_is_only_picked_from_is_not_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the whole table would cost more than the elements."""
+    turning = steps.turning()
+    monkeypatch.setattr(turning, "plans", {})
+    picking, both = (
+        jt.script(lambda x, i: x[:, i] * 2),
+        jt.script(lambda x, i: (x[:, i] * 2, x * 2)),
+    )
+    x, i = table(700, 600).T, jt.tensor([1, 600, 1])
+    assert jt.equal(picking(x, i), x[:, i] * 2)
+    assert not turning.plans
+    assert jt.equal(both(x, i)[0], x[:, i] * 2)
+    assert turning.plans
