@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -233,6 +234,13 @@ def test_indices_that_meet_none_pick_nothing() -> None:
     assert f(table(0, 3), jt.tensor([0]), none).shape == (0,)
     with pytest.raises(IndexOutOfRange, match="size 0"):
         f(table(0, 3), jt.tensor([0]), jt.tensor([0, 1]))
+
+
+def test_looking_for_the_end_does_not_keep_loops_from_vectors() -> None:
+    f = jt.script(lambda x, i: x[i] * 2)
+    llvm = f.code(table(100), jt.arange(100), stage="llvm")
+    assert "@llvm.umax" in llvm  # a fold, which can be widened
+    assert re.search(r"fmul [a-z ]*<\d+ x float>", llvm)
 
 
 def test_what_is_only_picked_from_is_not_turned(monkeypatch: pytest.MonkeyPatch) -> None:

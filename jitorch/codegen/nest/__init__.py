@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from jitorch.codegen import notes
 from jitorch.codegen.emit import I64
 from jitorch.codegen.nest.expressions import Expressions, Typed, no_meaning, shown
 from jitorch.codegen.numba_api import errors, types
@@ -72,6 +73,7 @@ class _Nest(Expressions):
         start = self.builder.block
         self.block(statements)
         if not self.builder.block.is_terminated:
+            notes.write(self.builder)
             self.builder.ret_void()
         ir.IRBuilder(self.entry).branch(start)
 
