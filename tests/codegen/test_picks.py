@@ -11,8 +11,9 @@ import pytest
 
 import jitorch as jt
 from jitorch.codegen import steps
+from jitorch.codegen.kernel import Layout
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
-from tests.picks import FUNCTIONS, ROWS, table
+from tests.picks import FUNCTIONS, ROWS, Function, table
 
 pytestmark = pytest.mark.numba
 
@@ -256,3 +257,20 @@ def test_what_is_only_picked_from_is_not_turned(monkeypatch: pytest.MonkeyPatch)
     assert not turning.plans
     assert jt.equal(both(x, i)[0], x[:, i] * 2)
     assert turning.plans
+
+
+@pytest.mark.parametrize(
+    ("fn", "shape"),
+    [
+        (lambda x, i: x[i].sum(0), (90, 70)),  # rows are added, wherever they are
+        (lambda x, i: x[i.reshape(2, 20)].amax(1), (90, 70)),
+        (lambda x, i: x[:, i].amax(0), (70, 90)),  # neighbours in a row, before the next row
+    ],
+)
+def test_folds_over_what_is_picked_go_along_memory(fn: Function, shape: tuple[int, int]) -> None:
+    f = jt.script(fn)
+    x, i = table(*shape), jt.arange(40) * 7 % 90
+    assert jt.equal(f(x, i), fn(x, i))
+    (version,) = next(iter(f._versions.values()))
+    (kernel,) = version.program.kernels  # type: ignore[attr-defined]
+    assert kernel.kernel.layout is Layout.COLUMNS
