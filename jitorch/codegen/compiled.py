@@ -123,6 +123,16 @@ def reads_before_writing(kernel: Kernel, read: str, written: str) -> bool:
     return len(same) == 1 and max(n for n, _ in loads) <= min(n for n, _ in stores)
 
 
+def walked(kernel: Kernel) -> set[int]:
+    """Return the numbers of the operands that the loops walk through, not only pick from."""
+    pointers = {s.pointer for _, s in _statements(kernel) if isinstance(s, Load) and not s.picked}
+    return {
+        slot.source.index
+        for slot in kernel.slots
+        if isinstance(slot.source, Input) and slot.name in pointers
+    }
+
+
 def _statements(kernel: Kernel) -> Iterator[tuple[int, Statement]]:
     """Yield the statements with the number of the pass, -1 for those before all passes."""
     for s in (*kernel.once, *kernel.row):

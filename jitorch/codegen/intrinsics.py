@@ -27,7 +27,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from jitorch.codegen import blas, casts, numeric
+from jitorch.codegen import blas, casts, notes, numeric
 from jitorch.codegen.casts import convert
 from jitorch.codegen.emit import BYTES, ENTRY, F32, F64, HALF, I8, I64, intrinsic
 from jitorch.codegen.numba_api import errors, types
@@ -214,7 +214,8 @@ def store(typingctx: Any, p: Any, i: Any, v: Any) -> Any:
 def picked(typingctx: Any, index: Any, size: Any, fault: Any) -> Any:
     """picked(index, size, fault): an index counted from the start.
 
-    For one beyond the end it is 0, and the index and the size become the elements 0 and 1 of `fault`.
+    For one beyond the end it is 0, and when the kernel ends, the index (one of them) and the size
+    become the elements 0 and 1 of `fault`.
     """
     return _picked(index, size, fault, back=True)
 
@@ -239,13 +240,8 @@ def _picked(index: Any, size: Any, fault: Any, *, back: bool) -> Any:
         if back:
             from_end = builder.icmp_signed("<", given, zero)
             place = builder.select(from_end, builder.add(given, count), given)
-        wrong = builder.icmp_unsigned(">=", place, count)
-        with builder.if_then(wrong, likely=False):
-            for k, value in enumerate((given, count)):
-                number = ir.Constant(I64, k)
-                where = element_address(builder, fault, values[2], types.int64, number)
-                tag_alias(builder, builder.store(value, where), fault.slot)
-        return builder.select(wrong, zero, place)
+        notes.keep(builder, values[2], place, count, back=back)
+        return builder.select(builder.icmp_unsigned(">=", place, count), zero, place)
 
     return types.int64(index, size, fault), emit
 

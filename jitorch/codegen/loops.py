@@ -15,7 +15,7 @@ Neighbouring axes that every operand walks without a gap become one loop. Then:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -30,8 +30,15 @@ SHORT_STATEMENTS = 160
 # Folds at so few points are written out side by side. More of them fill vectors by themselves.
 NARROW = 32
 
+
+class Anywhere:
+    """A distance that tensors of indices tell, another one at each step."""
+
+
+ANYWHERE = Anywhere()
 Distance = Union[Dim, Stride]
 Strides = dict[int, Distance]  # by axis; axes that are not listed: 0
+Access = Mapping[int, Union[Distance, Anywhere]]  # likewise
 Group = tuple[int, ...]
 
 
@@ -80,7 +87,7 @@ def choose_loops(
     domain: Domain,
     ops: int,
     order: Sequence[int],
-    accesses: Sequence[Strides],
+    accesses: Sequence[Access],
     habits: Habits,
     in_bands: bool = False,
 ) -> Loops:
@@ -108,7 +115,7 @@ def choose_loops(
     return Loops(layout, _collapse(domain, outer, accesses), _collapse(domain, reduced, accesses))
 
 
-def _without_folds(groups: tuple[Group, ...], accesses: Sequence[Strides]) -> Loops:
+def _without_folds(groups: tuple[Group, ...], accesses: Sequence[Access]) -> Loops:
     if len(groups) <= 1:
         return Loops(Layout.FLAT, (), groups)
     across = _across(groups, accesses)
@@ -123,10 +130,10 @@ def _move_last(axes: list[int], axis: int) -> None:
     axes.append(axis)
 
 
-def _across(groups: Sequence[Group], accesses: Sequence[Strides]) -> Group | None:
+def _across(groups: Sequence[Group], accesses: Sequence[Access]) -> Group | None:
     """Return the outer loop along which an operand is contiguous that jumps along the innermost."""
     *outer, (*_, last) = groups
-    jumping = [s for s in accesses if s.get(last, 0) not in (0, 1)]
+    jumping = [s for s in accesses if s.get(last, 0) not in (0, 1, ANYWHERE)]
     found = [g for g in outer if any(s.get(g[-1]) == 1 for s in jumping)]
     return found[-1] if found else None
 
@@ -143,21 +150,25 @@ def _is_narrow(domain: Domain, ops: int) -> bool:
     return isinstance(points, int) and 0 < points <= most_narrow(ops)
 
 
-def _fastest(domain: Domain, accesses: Sequence[Strides]) -> int | None:
-    """Return the axis along which most tensors that need folding are contiguous."""
+def _fastest(domain: Domain, accesses: Sequence[Access]) -> int | None:
+    """Return the axis along which most tensors that need folding are contiguous.
+
+    Where none is, one along which elements are picked: they lie nearer than folds that jump.
+    """
     votes: dict[int, int] = {}
+    picked: list[int] = []
     for strides in accesses:
         if not domain.reduced & set(strides):
             continue
         for axis, distance in strides.items():
             if distance == 1:
                 votes[axis] = votes.get(axis, 0) + len(strides)
-    return max(votes, key=lambda a: votes[a]) if votes else None
+            elif distance is ANYWHERE and axis in domain.outer:
+                picked.append(axis)
+    return max(votes, key=lambda a: votes[a]) if votes else next(reversed(picked), None)
 
 
-def _collapse(
-    domain: Domain, axes: Sequence[int], accesses: Sequence[Strides]
-) -> tuple[Group, ...]:
+def _collapse(domain: Domain, axes: Sequence[int], accesses: Sequence[Access]) -> tuple[Group, ...]:
     """Return the axes in groups that every access walks like one axis."""
     groups: list[Group] = []
     for axis in axes:
@@ -168,8 +179,10 @@ def _collapse(
     return tuple(groups)
 
 
-def _seamless(domain: Domain, strides: Strides, a: int, b: int) -> bool:
+def _seamless(domain: Domain, strides: Access, a: int, b: int) -> bool:
     first, second = strides.get(a, 0), strides.get(b, 0)
+    if isinstance(first, Anywhere) or isinstance(second, Anywhere):
+        return first is second
     if isinstance(first, Stride) or isinstance(second, Stride):
         return False
     return first == second * domain.sizes[b]

@@ -37,7 +37,7 @@ from jitorch.codegen.kernel import (
     Stride,
     carried,
 )
-from jitorch.codegen.loops import CPU, Distance, Habits, Strides, choose_loops
+from jitorch.codegen.loops import ANYWHERE, CPU, Access, Distance, Habits, Strides, choose_loops
 from jitorch.codegen.names import Names
 from jitorch.codegen.strides import (
     NO_PARTS,
@@ -163,18 +163,32 @@ class _Scheduler:
                 out[axis] = Stride(self.params[v], d) if stride is None else stride
         return out
 
-    def accesses(self) -> list[Strides]:
+    def accesses(self) -> list[Access]:
         """Return the strides of every read of a tensor from outside and of every result.
 
         Those of indices too: a loop over several axes does not know the place along one of them.
         """
         reads = [
-            r
-            for r in self.domain.reads.values()
+            (op, i, r)
+            for (op, i), r in self.domain.reads.items()
             if (r.root in self.params or r.root in self.counting) and r.dims
         ]
-        results = [self.strides(v, self.domain.of[v]) for v in self.outputs]
-        return results + [self.strides(r.root, r.dims) for r in reads]
+        results: list[Access] = [self.strides(v, self.domain.of[v]) for v in self.outputs]
+        return results + [
+            {**(self.picking(op) if i == 0 else {}), **self.strides(r.root, r.dims)}
+            for op, i, r in reads
+        ]
+
+    def picking(self, op: Op) -> Access:
+        """Return the axes along which indices tell what an op picks, if it does."""
+        if picks_of(op) is None:
+            return {}
+        indices = (self.domain.reads[op, k] for k in range(1, len(op.inputs)))
+        return {axis: ANYWHERE for r in indices for axis in self.varies(r)}
+
+    def varies(self, read: Read) -> frozenset[int]:
+        """Return the axes along which what is read changes."""
+        return self.domain.varies.get(read.root, frozenset(self.read_axes(read)))
 
     def loop_order(self) -> list[int]:
         """Return all axes, outermost first: as the first result has them, then as they come."""
@@ -449,7 +463,7 @@ class _Scheduler:
         index = self.operand(op, k, number)
         read, t = self.domain.reads[op, k], op.inputs[0].type
         assert isinstance(t, TensorType)
-        varies = self.domain.varies.get(read.root, frozenset(self.read_axes(read)))
+        varies = self.varies(read)
         inner = bool(varies & self.level_axes)
         names = self.passes[number].names if inner else self.outer_names
         if (op, k) in names:

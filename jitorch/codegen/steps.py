@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jitorch.codegen import picking
-from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing
+from jitorch.codegen.compiled import CompiledKernel, Kernels, sharing, walked
 from jitorch.codegen.kernel import Fault, Input, Number, Output, Scratch, Size, Slot, Step, Stride
 from jitorch.codegen.launch import BYTES, HEAD, launcher
 from jitorch.codegen.lines import Lines, carried_in, has_kernel, lines_of
@@ -102,7 +102,8 @@ class Steps:
         first = next((i for i, s in enumerate(slots) if s.source == Step("first")), 0)
         steps = 2 * len(compiled.kernel.passes) if first else 0
         operands = [plan.of[v] for v in op.inputs]
-        for index in {s.source.index for s in slots if isinstance(s.source, Stride)}:
+        strided = {s.source.index for s in slots if isinstance(s.source, Stride)}
+        for index in strided & walked(compiled.kernel):
             operands[index] = plan.names.own("operand")
             turned = plan.shared("turned", turning())
             plan.line(f"{operands[index]} = {turned}({plan.of[op.inputs[index]]})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 import jitorch as jt
+from jitorch.codegen import steps
+from jitorch.codegen.kernel import Layout
 from jitorch.errors import IndexOutOfRange, ShapeMismatch
-from tests.picks import FUNCTIONS, ROWS, table
+from tests.picks import FUNCTIONS, ROWS, Function, table
 
 pytestmark = pytest.mark.numba
 
@@ -232,3 +235,42 @@ def test_indices_that_meet_none_pick_nothing() -> None:
     assert f(table(0, 3), jt.tensor([0]), none).shape == (0,)
     with pytest.raises(IndexOutOfRange, match="size 0"):
         f(table(0, 3), jt.tensor([0]), jt.tensor([0, 1]))
+
+
+def test_looking_for_the_end_does_not_keep_loops_from_vectors() -> None:
+    f = jt.script(lambda x, i: x[i] * 2)
+    llvm = f.code(table(100), jt.arange(100), stage="llvm")
+    assert "@llvm.umax" in llvm  # a fold, which can be widened
+    assert re.search(r"fmul [a-z ]*<\d+ x float>", llvm)
+
+
+def test_what_is_only_picked_from_is_not_turned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the whole table would cost more than the elements."""
+    turning = steps.turning()
+    monkeypatch.setattr(turning, "plans", {})
+    picking, both = (
+        jt.script(lambda x, i: x[:, i] * 2),
+        jt.script(lambda x, i: (x[:, i] * 2, x * 2)),
+    )
+    x, i = table(700, 600).T, jt.tensor([1, 600, 1])
+    assert jt.equal(picking(x, i), x[:, i] * 2)
+    assert not turning.plans
+    assert jt.equal(both(x, i)[0], x[:, i] * 2)
+    assert turning.plans
+
+
+@pytest.mark.parametrize(
+    ("fn", "shape"),
+    [
+        (lambda x, i: x[i].sum(0), (90, 70)),  # rows are added, wherever they are
+        (lambda x, i: x[i.reshape(2, 20)].amax(1), (90, 70)),
+        (lambda x, i: x[:, i].amax(0), (70, 90)),  # neighbours in a row, before the next row
+    ],
+)
+def test_folds_over_what_is_picked_go_along_memory(fn: Function, shape: tuple[int, int]) -> None:
+    f = jt.script(fn)
+    x, i = table(*shape), jt.arange(40) * 7 % 90
+    assert jt.equal(f(x, i), fn(x, i))
+    (version,) = next(iter(f._versions.values()))
+    (kernel,) = version.program.kernels  # type: ignore[attr-defined]
+    assert kernel.kernel.layout is Layout.COLUMNS

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from jitorch.codegen import notes
 from jitorch.codegen.emit import I64
 from jitorch.codegen.nest.expressions import Expressions, Typed, no_meaning, shown
 from jitorch.codegen.numba_api import errors, types
@@ -89,6 +90,7 @@ class Nest(Expressions):
             nest.bind(argument.arg, Typed(kind, value))
         nest.block(tree.body)
         if not nest.builder.block.is_terminated:
+            notes.write(nest.builder)
             nest.builder.ret_void()
         ir.IRBuilder(entry).branch(start)
 
