@@ -15,7 +15,7 @@ A kernel runs over *outer* axes, and for each of their points makes one or more 
 `after` is done with the results of the folds, once per outer point. Values are scalars in SSA form
 with the user's names. All sizes and strides are slots of the argument table, or numbers.
 
-`codegen/schedule.py` makes kernels; `codegen/numba_cpu/` writes them as source.
+`codegen/schedule/` makes kernels; `codegen/numba_cpu/` writes them as source.
 """
 
 from __future__ import annotations

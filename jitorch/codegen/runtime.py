@@ -4,7 +4,7 @@
     y, = executable.run([x])
     print(executable.kernels[0].source)
 
-The executable has a plan (`codegen/plan.py`), which launches kernels (`codegen/schedule.py`,
+The executable has a plan (`codegen/plan.py`), which launches kernels (`codegen/schedule/`,
 `codegen/numba_cpu.py`) and calls the library for the rest. It may run in several threads at once:
 each launch has an argument table of its own.
 """
