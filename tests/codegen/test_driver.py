@@ -168,6 +168,21 @@ def test_carried_tensors_change_places() -> None:
     )
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_one_tensor_becomes_two_carried_ones(count: int) -> None:
+    text = """
+    graph @f(%x: f32[n], %y: f32[n], %m: f32[n], %count: int(k)) {
+      %c: bool = constant() {value=True}
+      %a: f32[n], %b: f32[n] = loop(%count, %c, %x, %y) (%i: int(i), %p: f32[n], %q: f32[n]) {
+        %0: f32[n] = mul(%p, %m)
+        %1: f32[n] = add(%0, %q)
+        yield %c, %1, %1
+      }
+      return %a, %b
+    }"""
+    native(text, normal(9), normal(9, seed=1), normal(9, seed=2), count)
+
+
 def test_no_iterations_give_back_what_went_in() -> None:
     text = """
     graph @f(%a: f32[n], %t: int) {

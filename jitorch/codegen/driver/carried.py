@@ -176,7 +176,7 @@ class DriverCarried(DriverOps):
         swaps: list[tuple[str, str]] = []
         for i, (param, v) in enumerate(zip(body.params[1:], body.results[1:], strict=True)):
             found, mine = self.ref(v), self.env[param]
-            if v is param or v in self.renewed or self.is_written(found, mine):
+            if v is param or self.renewed.get(v) is param or self.is_written(found, mine):
                 continue
             if isinstance(found, Scalar):
                 updates.append((carried[i], found.text))
