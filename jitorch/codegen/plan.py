@@ -470,12 +470,18 @@ def only_stacked(graph: Graph) -> set[Value]:
 
 
 def last_uses(block: Block) -> list[list[Value]]:
-    """Return, for each op, the values of the block that nothing uses after it."""
+    """Return, for each op, the values of the block that nothing uses after it.
+
+    A view keeps what it shows, which a native loop may read itself.
+    """
     last: dict[Value, int] = {}
     for i, op in enumerate(block.ops):
         inside = [v for inner in op.blocks for v in free_values(inner)]
         for v in (*op.inputs, *inside, *op.outputs):
             last[v] = i
+    for op in reversed(block.ops):
+        if OPS[op.name].view:
+            last[op.inputs[0]] = max(last[op.inputs[0]], last[op.output])
     own = {v for op in block.ops for v in op.outputs} - set(block.results)
     dying: list[list[Value]] = [[] for _ in block.ops]
     for v, i in last.items():

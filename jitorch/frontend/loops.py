@@ -58,7 +58,7 @@ class Loops(Blocks):
             if not isinstance(over.length, int) or over.length > MAX_UNROLL:
                 raise
             before.restore(self)
-            self.rec.scopes[-1] = recorded
+            self.rec.scopes[-1].restore(recorded)
             items = [over.get(i) for i in range(over.length)]
             self.unrolled(node, items, begin, body)
 

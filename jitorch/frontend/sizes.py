@@ -69,6 +69,10 @@ class Scope:
             list(self.ops), dict(self.views), dict(self.sizes), set(self.symbols), dict(self.bound)
         )
 
+    def restore(self, copy: Scope) -> None:
+        """Go back to what a copy has; whoever began the scope holds this object."""
+        vars(self).update(vars(copy))
+
 
 class Sizes(Builder):
     """Names sizes and answers questions about them. A part of `Recorder`."""

@@ -372,3 +372,19 @@ def test_a_list_of_views_of_an_argument_is_built_in_python() -> None:
         4,
     )
     assert "a list holds views" in "\n".join(executable.facts.reasons)
+
+
+def test_a_view_of_what_is_used_no_more_is_read_in_a_loop() -> None:
+    text = """
+    graph @f(%x: f32[n, 1], %y: f32[n], %count: int(k)) {
+      %c: bool = constant() {value=True}
+      %0: f32[n, 1] = exp(%x)
+      %1: f32[n; strided] = select(%0) {dim=1, index=0}
+      %z: f32[n] = loop(%count, %c, %y) (%i: int(i), %p: f32[n]) {
+        %2: f32[n] = mul(%p, %1)
+        yield %c, %2
+      }
+      %3: f32[n] = exp(%z)
+      return %3
+    }"""
+    native(text, normal(9, 1), normal(9), 3)

@@ -522,6 +522,17 @@ def unrolled_over_a_tuple_with_break(x: Any, n: int) -> Any:
     return x
 
 
+@programs((X, Y, 1), (X, Y, -1))
+def unrolled_in_a_branch_after_a_trial(x: Any, y: Any, n: int) -> Any:
+    if n > 0:
+        for k in range(3):
+            x.copy_(y * 2 + k)
+            y = x
+    else:
+        y = y + 1
+    return x + 1, y - 1
+
+
 @programs((X,), (Y,))
 def while_with_and_or(x: Any) -> Any:
     i = 0
