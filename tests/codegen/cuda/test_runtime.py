@@ -216,4 +216,5 @@ def test_machine_code_is_kept_for_the_modules_that_made_it() -> None:
     loaded = {m.removeprefix(package) for m in done.stdout.split() if m.startswith(package)}
     ours = {name.removesuffix(".py").replace("/", ".") for name in runtime._MEANING}
     assert "cuda.device" in loaded
-    assert {m for m in loaded if m.split(".")[0] != "nest"} - ours == {"numba_api"}
+    # `notes` is for the CPU: nothing of a GPU's kernel comes from there.
+    assert {m for m in loaded if m.split(".")[0] != "nest"} - ours == {"notes", "numba_api"}
