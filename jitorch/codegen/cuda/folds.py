@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from jitorch.codegen.cuda.fours import Fours, FourWriter
 from jitorch.codegen.cuda.launch import FOUR, MOST_THREADS, PART, WARP, Work
 from jitorch.codegen.cuda.text import MEMORY, read, written
-from jitorch.codegen.kernel import Axis, Fold, Pass, Statement, Store
+from jitorch.codegen.kernel import Axis, Fold, Let, Pass, Statement, Store
 from jitorch.codegen.writer import used, varying
 from jitorch.ir.dims import floordiv, product
 
@@ -91,10 +91,21 @@ class FoldWriter(FourWriter):
             self.line(f"{f.name} = {f.step.format(acc=f.name, x=f.value)}", f.loc)
         self.statements([s for s in each.body if isinstance(s, Store)], inner)
 
-    def guarded(self, statements: Sequence[Statement], condition: str) -> None:
-        """Write statements that every lane computes and one lane stores."""
+    def guarded(
+        self, statements: Sequence[Statement], condition: str, folded: str | None = None
+    ) -> None:
+        """Write statements that every lane computes and one lane stores.
+
+        `folded` is the condition that a lane has folded something: others have no index to look at.
+        """
         self.prepare(statements, None)
-        self.statements([s for s in statements if not isinstance(s, Store)])
+        for s in statements:
+            if isinstance(s, Let) and s.notes and folded is not None:
+                self.line(f"{s.name} = to_{s.tag}(0)", s.loc)
+                with self.block(f"if {folded}:"):
+                    self.statements([s])
+            elif not isinstance(s, Store):
+                self.statements([s])
         stores = [s for s in statements if isinstance(s, Store)]
         if stores:
             with self.block(f"if {condition}:"):
@@ -142,7 +153,7 @@ class FoldWriter(FourWriter):
                 self.prepare(each.body, last.name)
                 self.along(each, last, fours)
         self.across_lanes(each.folds)
-        self.guarded(each.after, "inside and lane == 0")
+        self.guarded(each.after, "inside and lane == 0", "inside")
 
     def along(self, each: Pass, axis: Axis, fours: Fours | None) -> None:
         """Write a lane's walk along a row, by fours where elements lie together."""
@@ -207,7 +218,7 @@ class FoldWriter(FourWriter):
         for f in each.folds:
             self.down_columns(f)
         self.narrow(each.folds)
-        self.guarded(each.after, "inside and cuda.threadIdx.y == 0")
+        self.guarded(each.after, "inside and cuda.threadIdx.y == 0", "inside")
 
     def down(self, each: Pass, fours: Fours) -> None:
         """Write a thread's walk down a column, by fours if it is a single loop."""
