@@ -217,15 +217,16 @@ class _Writer(FoldWriter):
             self.line(f"{others[0].name} = over")
         self.decode("over", others)
         inside = f"if {high.name} < {high.size} and {axis.name} < {axis.size}:"
-        with self.lanes_of_square():
-            self.line(f"{high.name} = square_top + cuda.threadIdx.x")
-            self.line(f"{axis.name} = square_left + lane")
-            with self.block(inside):
-                for load, name in turned.items():
-                    at = f"cuda.threadIdx.x * {SQUARE + 1} + lane"
-                    value = f"{load.pointer}[{self.address(load.index, None)}]"
-                    self.line(f"{name}[{at}] = {value}", load.loc)
-        self.line("cuda.syncthreads()")
+        if turned:
+            with self.lanes_of_square():
+                self.line(f"{high.name} = square_top + cuda.threadIdx.x")
+                self.line(f"{axis.name} = square_left + lane")
+                with self.block(inside):
+                    for load, name in turned.items():
+                        at = f"cuda.threadIdx.x * {SQUARE + 1} + lane"
+                        value = f"{load.pointer}[{self.address(load.index, None)}]"
+                        self.line(f"{name}[{at}] = {value}", load.loc)
+            self.line("cuda.syncthreads()")
         with self.lanes_of_square():
             self.line(f"{high.name} = square_top + lane")
             self.line(f"{axis.name} = square_left + cuda.threadIdx.x")
