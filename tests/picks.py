@@ -53,5 +53,7 @@ FUNCTIONS: list[tuple[Function, tuple[Any, ...]]] = [
     (lambda x, i: x[:, i].sum((0, 1)), (table(500, 4), ROWS)),
     (lambda x, i: x[:, i].max(0).values, (table(3000, 40), ROWS)),
     (lambda x, i: x[i].mT + x[i].sum(), (table(3, 40), ROWS)),
+    (lambda x, i: x[i].mT + 1, (table(3, 40), ROWS)),
+    (lambda x, i: x[i].mT + 1, (table(3, 40, 50), jt.tensor(2))),
     (lambda i, x: i[x] * 2, (table(3), jt.tensor(-1))),
 ]

@@ -145,13 +145,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """name = an expression over `uses`."""
+    """name = an expression over `uses`; `notes` tells that it looks at an index, see `Fault`."""
 
     name: str
     tag: str
     text: str
     uses: tuple[str, ...]
     loc: Loc = UNKNOWN
+    notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

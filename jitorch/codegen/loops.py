@@ -131,9 +131,13 @@ def _move_last(axes: list[int], axis: int) -> None:
 
 
 def _across(groups: Sequence[Group], accesses: Sequence[Access]) -> Group | None:
-    """Return the outer loop along which an operand is contiguous that jumps along the innermost."""
+    """Return the outer loop along which an operand is contiguous that jumps along the innermost.
+
+    What is picked from is not turned.
+    """
     *outer, (*_, last) = groups
-    jumping = [s for s in accesses if s.get(last, 0) not in (0, 1, ANYWHERE)]
+    walked = [s for s in accesses if ANYWHERE not in s.values()]
+    jumping = [s for s in walked if s.get(last, 0) not in (0, 1)]
     found = [g for g in outer if any(s.get(g[-1]) == 1 for s in jumping)]
     return found[-1] if found else None
 

@@ -13,7 +13,7 @@ from jitorch.ir.types import TensorType
 from jitorch.passes.cost import is_expensive
 from jitorch.passes.dependencies import Dependencies, operands
 from jitorch.passes.domain import Domain, Mismatch, analyse
-from jitorch.passes.fusible import is_fusible
+from jitorch.passes.fusible import is_fusible, picks_of
 
 # A kernel has an argument slot for each tensor, and its compile time grows with its ops.
 MAX_OPS = 256
@@ -222,6 +222,17 @@ class Grouping:
             varies = domain.varies[op.output]
             if is_expensive(op) and varies and not _leading(varies):
                 return f"{_name(op)} would be computed {_REPEATED}"
+        return "" if domain.reduced else self.across(members, handed_out, domain)
+
+    def across(self, members: Sequence[int], handed_out: set[Value], domain: Domain) -> str:
+        """Return why a kernel would pick rows and walk across them, "" if it would not."""
+        innermost = {axes[-1] for v in handed_out if (axes := domain.of[v])}
+        for i in members:
+            op = self.ops[i]
+            how = picks_of(op)
+            rows = how is not None and how.walks[-1] is not None
+            if rows and innermost.isdisjoint({None, domain.of[op.output][-1]}):
+                return f"{_name(op)} would pick rows and walk across them"
         return ""
 
     def groups(self) -> list[Group]:

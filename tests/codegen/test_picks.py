@@ -274,3 +274,12 @@ def test_folds_over_what_is_picked_go_along_memory(fn: Function, shape: tuple[in
     (version,) = next(iter(f._versions.values()))
     (kernel,) = version.program.kernels  # type: ignore[attr-defined]
     assert kernel.kernel.layout is Layout.COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("fn", "kernels"), [(lambda x, i: x[i] + 1, 1), (lambda x, i: x[i].mT + 1, 2)]
+)
+def test_rows_are_picked_before_they_are_turned(fn: Function, kernels: int) -> None:
+    f, x, i = jt.script(fn), table(70, 90), jt.arange(40)
+    assert jt.equal(f(x, i), fn(x, i))
+    assert f.code(x, i).count("def fused") == kernels

@@ -129,6 +129,14 @@ def test_replays_tell_too(loaded: Kernels, machine: Machine) -> None:
     assert machine.replays == 3
 
 
+@pytest.mark.parametrize("dim", [0, 1])
+def test_threads_without_a_row_have_no_index(dim: int, loaded: Kernels) -> None:
+    """Rows and columns fill the last block in part only; the rest of it folds nothing."""
+    f = jt.script(lambda x: x.gather(dim, x.argmax(dim, keepdim=True)) * 2)
+    x = table(3, 5) % 4
+    assert jt.equal(f(x.cuda()).cpu(), x.amax(dim, keepdim=True) * 2)
+
+
 def test_places_for_notes_are_given_back(loaded: Kernels) -> None:
     gc.collect()
     adapter.faults.check()

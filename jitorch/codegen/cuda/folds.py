@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from jitorch.codegen.cuda.fours import Fours, FourWriter
 from jitorch.codegen.cuda.launch import FOUR, MOST_THREADS, WARP, Work
 from jitorch.codegen.cuda.text import MEMORY, read, written
-from jitorch.codegen.kernel import Axis, Fold, Pass, Statement, Store
+from jitorch.codegen.kernel import Axis, Fold, Let, Pass, Statement, Store
 from jitorch.codegen.writer import varying
 from jitorch.ir.dims import Dim
 
@@ -135,10 +135,21 @@ class FoldWriter(FourWriter):
             self.line(f"{f.name} = {f.step.format(acc=f.name, x=f.value)}", f.loc)
         self.statements([s for s in each.body if isinstance(s, Store)], inner)
 
-    def guarded(self, statements: Sequence[Statement], condition: str) -> None:
-        """Write statements that every lane computes and one lane stores."""
+    def guarded(
+        self, statements: Sequence[Statement], condition: str, folded: str | None = None
+    ) -> None:
+        """Write statements that every lane computes and one lane stores.
+
+        `folded` is the condition that a lane has folded something: others have no index to look at.
+        """
         self.prepare(statements, None)
-        self.statements([s for s in statements if not isinstance(s, Store)])
+        for s in statements:
+            if isinstance(s, Let) and s.notes and folded is not None:
+                self.line(f"{s.name} = to_{s.tag}(0)", s.loc)
+                with self.block(f"if {folded}:"):
+                    self.statements([s])
+            elif not isinstance(s, Store):
+                self.statements([s])
         stores = [s for s in statements if isinstance(s, Store)]
         if stores:
             with self.block(f"if {condition}:"):
@@ -186,7 +197,7 @@ class FoldWriter(FourWriter):
         self.begin_folds(each.folds)
         self.walk(each, fours, ALONG_ROW)
         self.across_lanes(each.folds)
-        self.guarded(each.after, "inside and lane == 0")
+        self.guarded(each.after, "inside and lane == 0", "inside")
 
     # Columns: threads side by side have neighbouring columns, threads above one another share one.
 
@@ -241,7 +252,7 @@ class FoldWriter(FourWriter):
         for f in each.folds:
             self.down_columns(f)
         self.narrow(each.folds)
-        self.guarded(each.after, "inside and cuda.threadIdx.y == 0")
+        self.guarded(each.after, "inside and cuda.threadIdx.y == 0", "inside")
 
     def down_columns(self, f: Fold) -> None:
         """Write what gives every thread of a column the fold over all of them."""

@@ -71,7 +71,7 @@ class Picking(Values):
         uses = (index,) if index.isidentifier() else ()
         body = self.passes[number].body if inner else None
         block = self.outer_block(self.phase.get(read.root, 0), varies) if body is None else body
-        block.append(Let(name, "i64", text, uses, op.loc))
+        block.append(Let(name, "i64", text, uses, op.loc, notes=True))
         return name
 
     def may_exceed(self, op: Op, how: Picks) -> tuple[tuple[int, Dim, Dim], ...]:
