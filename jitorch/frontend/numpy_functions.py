@@ -157,6 +157,13 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return METHODS["clamp"](x, a_min if min is None else min, a_max if max is None else max)
 
 
+def _take_along_axis(arr: Any, indices: Any, axis: Any) -> Any:
+    """Pick along an axis; the others broadcast, and negative indices count from the end."""
+    size = product(tuple(arr.shape)) if axis is None else arr.shape[axis]
+    at = cast(indices, np.int64)
+    return METHODS["take_along_dim"](arr, _where(at < 0, at + size, at), axis)
+
+
 def transposed(x: Any, axes: Any = None) -> Any:
     return METHODS["permute"](x, *(reversed(range(x.ndim)) if axes is None else axes))
 
@@ -323,7 +330,7 @@ FUNCTIONS.update(
         np.ascontiguousarray: lambda x: METHODS["contiguous"](x),
         np.copy: lambda x: METHODS["clone"](x),
         np.round: lambda x, decimals=0: METHODS["round"](x, decimals=decimals),
-        np.take_along_axis: lambda x, index, axis: METHODS["gather"](x, axis, index),
+        np.take_along_axis: _take_along_axis,
         np.shape: lambda x: tuple(x.shape),
         np.ndim: lambda x: x.ndim,
         np.size: lambda x, axis=None: product(tuple(x.shape)) if axis is None else x.shape[axis],

@@ -200,6 +200,13 @@ def relaxation(x: Any, w: float) -> Any:
     return x, np.linalg.norm(x)
 
 
+@programs(
+    (M, np.array([[2], [-1]])), (M, np.array([[-3], [0]], np.int8)), (M.T[:2], np.array([[1]]))
+)
+def taken_along_an_axis(x: Any, i: Any) -> Any:
+    return np.take_along_axis(x, i, 1), np.take_along_axis(x, i % 2, axis=0) * 2
+
+
 @programs((X,), (F,))
 def printing(x: Any) -> Any:
     print(x, x[0] > 0, f"{x.sum():.2f}", x.shape)
