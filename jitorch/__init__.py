@@ -52,6 +52,7 @@ from jitorch.jit import (
     script as script,
 )
 from jitorch.ops.activations import *
+from jitorch.ops.class_losses import *
 from jitorch.ops.complex import *
 from jitorch.ops.create import *
 from jitorch.ops.einsum import *

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jitorch.ops.activations import *  # noqa: F403
+from jitorch.ops.class_losses import *  # noqa: F403
 from jitorch.ops.conv import *  # noqa: F403
 from jitorch.ops.elementary import sigmoid as sigmoid, tanh as tanh
 from jitorch.ops.linalg import linear as linear

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jitorch.ops import (
     activations,
+    class_losses,
     complex,
     control,
     conv,
@@ -34,6 +35,7 @@ from jitorch.ops import (
 
 __all__ = [
     "activations",
+    "class_losses",
     "complex",
     "control",
     "conv",
