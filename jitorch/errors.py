@@ -131,12 +131,10 @@ class IndexOutOfRange(CompileError, IndexError, RuntimeError):
     """An index or a dimension number beyond the end."""
 
     @classmethod
-    def beyond(cls, index: int | None, dim: int, size: int, loc: Loc) -> IndexOutOfRange:
+    def beyond(cls, index: object, dim: int, size: object, loc: Loc = UNKNOWN) -> IndexOutOfRange:
         """Return the error for an index along a dimension; None stands for any."""
         which = "index" if index is None else f"index {index}"
-        error = cls(f"{which} is out of bounds for dimension {dim} with size {size}")
-        error.loc = loc
-        return error
+        return cls(f"{which} is out of bounds for dimension {dim} with size {size}", loc=loc)
 
 
 class KeyNotFound(CompileError, KeyError):

@@ -40,9 +40,7 @@ TOO_LARGE = "Size does not match at dimension {dim}: the index has {{}} and what
 
 def _require_fit(dim: int, loc: Loc, wanted: int, size: int) -> None:
     if wanted > size:
-        error = ShapeMismatch(TOO_LARGE.format(dim=dim).format(wanted, size))
-        error.loc = loc
-        raise error
+        raise ShapeMismatch(TOO_LARGE.format(dim=dim).format(wanted, size), loc=loc)
 
 
 def room(plan: PlanWriter, note: Fault) -> str:

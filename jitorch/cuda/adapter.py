@@ -67,11 +67,6 @@ def device_of(array: Any) -> Device:
     return CPU if isinstance(array, np.ndarray) else _cuda(int(array.device.id))
 
 
-def module_of(array: Any) -> Any:
-    """Return the module, NumPy or CuPy, whose functions take the array."""
-    return np if isinstance(array, np.ndarray) else cupy
-
-
 def named(place: Any) -> Device:
     """Return the device that a user means, with its number if it is a GPU. Asks for none to exist."""
     if place is CPU or place == "cpu":

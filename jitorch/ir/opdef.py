@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jitorch.ir.dims import Dim
 from jitorch.ir.promotion import Promote
 from jitorch.ir.types import DType, Type
 
@@ -189,8 +188,3 @@ def result_types(name: str, inputs: Sequence[Type], attrs: Mapping[str, Any]) ->
     """Return the result types of the op called `name`."""
     types = OPS[name].infer(*inputs, **attrs)
     return types if isinstance(types, tuple) else (types,)
-
-
-def static(shape: Sequence[Dim]) -> bool:
-    """Whether every size is a number."""
-    return all(isinstance(d, int) for d in shape)

@@ -41,9 +41,7 @@ def _gather_infer(x: Type, index: Type, *, dim: int) -> Type:
 def _check_bounds(index: Any, dim: int, size: int) -> None:
     bad = index[(index < 0) | (index >= size)]
     if bad.size:
-        raise IndexOutOfRange(
-            f"index {int(bad[0])} is out of bounds for dimension {dim} with size {size}"
-        )
+        raise IndexOutOfRange.beyond(int(bad[0]), dim, size)
 
 
 def _gather_eager(xp: Any, x: Any, index: Any, *, dim: int) -> Any:

@@ -103,11 +103,7 @@ def _check_bounds(xp: Any, x: Any, indices: tuple[Any, ...], dims: tuple[int, ..
         size = x.shape[dim]
         if i.dtype != np.bool_ and bool(xp.any((i < -size) | (i >= size))):
             wrong = i[(i < -size) | (i >= size)].reshape(-1)[0]
-            raise _beyond(int(wrong), dim, size)
-
-
-def _beyond(index: int, dim: int, size: int) -> IndexOutOfRange:
-    return IndexOutOfRange(f"index {index} is out of bounds for dimension {dim} with size {size}")
+            raise IndexOutOfRange.beyond(int(wrong), dim, size)
 
 
 def _index_eager(xp: Any, x: Any, *indices: Any, dims: tuple[int, ...]) -> Any:

@@ -196,15 +196,11 @@ slice_op = register(
 )
 
 
-def _out_of_bounds(index: Dim, dim: int, size: Dim) -> IndexOutOfRange:
-    return IndexOutOfRange(f"index {index} is out of bounds for dimension {dim} with size {size}")
-
-
 def _select_infer(x: Type, *, dim: int, index: Dim) -> Type:
     t = tensor_type(x, "select")
     size = t.shape[dim]
     if isinstance(index, int) and isinstance(size, int) and not -size <= index < size:
-        raise _out_of_bounds(index, dim, size)
+        raise IndexOutOfRange.beyond(index, dim, size)
     whole_rows = all(d == 1 for d in t.shape[:dim])
     return like(t, t.shape[:dim] + t.shape[dim + 1 :], t.strided or not whole_rows)
 
@@ -212,7 +208,7 @@ def _select_infer(x: Type, *, dim: int, index: Dim) -> Type:
 def _select_eager(xp: Any, x: Any, *, dim: int, index: int) -> Any:
     size = x.shape[dim]
     if not -size <= index < size:
-        raise _out_of_bounds(index, dim, size)
+        raise IndexOutOfRange.beyond(index, dim, size)
     return x[(slice(None),) * dim + (index, ...)]
 
 

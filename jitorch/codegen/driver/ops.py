@@ -23,6 +23,7 @@ from jitorch.codegen.kernel import (
     Stride,
 )
 from jitorch.codegen.picking import NOTHING, TOO_LARGE
+from jitorch.errors import IndexOutOfRange
 from jitorch.ir.core import Op, Value
 from jitorch.ir.dims import Dim, Sym, product
 from jitorch.ir.opdef import OPS
@@ -50,8 +51,7 @@ class DriverOps(DriverText):
             return
         i, n = self.size(index), self.size(size)  # type: ignore[arg-type]
         self.line(f"if {i} < -({n}) or {i} >= {n}:")
-        message = f"index {{}} is out of bounds for dimension {dim} with size {{}}"
-        self.fail("IndexOutOfRange", message, i, n)
+        self.fail("IndexOutOfRange", IndexOutOfRange.beyond("{}", dim, "{}").message, i, n)
 
     def slice_check(self, start: str, length: str, step: int, size: str) -> None:
         check = (start, length, step, size)
@@ -236,7 +236,7 @@ class DriverOps(DriverText):
         size, count = self.size(note.size), self.size(note.count)
         if not isinstance(note.size, int) or note.size == 0:
             self.line(f"if {size} == 0 and {count} > 0:")
-            message = f"index is out of bounds for dimension {note.dim} with size 0"
+            message = IndexOutOfRange.beyond(None, note.dim, 0).message
             self.beyond(note, "IndexOutOfRange", message)
         address = self.allocate(2, 8, "fault")
         self.line(f"poke_i64({address} + 8, {NOTHING})")
@@ -244,7 +244,7 @@ class DriverOps(DriverText):
 
     def tell(self, note: Fault, address: str) -> None:
         self.line(f"if peek_i64({address} + 8) != {NOTHING}:")
-        message = f"index {{}} is out of bounds for dimension {note.dim} with size {{}}"
+        message = IndexOutOfRange.beyond("{}", note.dim, "{}").message
         self.beyond(
             note, "IndexOutOfRange", message, f"peek_i64({address})", f"peek_i64({address} + 8)"
         )

@@ -89,10 +89,6 @@ class Frame:
 
     # Facts about values.
 
-    def is_constant(self, v: Value) -> bool:
-        op = self.producer.get(v)
-        return op is not None and op.name == "constant"
-
     def folds(self, op: Op) -> bool:
         """Whether the op is a reduction over at least one axis of this kernel."""
         if OPS[op.name].reduce is None:
